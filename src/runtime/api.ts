@@ -1,0 +1,148 @@
+/** What the runtime offers to the ways in (HTTP, CLI, library): types only. */
+import type { ChatKey } from "../core/chat-key.ts";
+import type { Content } from "../core/content.ts";
+import type { ErrorNote } from "../core/errors.ts";
+import type { ChatFilter } from "../ports/store/store.ts";
+import type { EventRecord, HistoryEntry, InboxRow, JobRecord, OutboxPart, Page, PageRequest, RunRecord, Sender, StoredTimer } from "../ports/store/records.ts";
+
+export interface AddMessageOptions {
+  /** Idempotency key, scoped to the chat: the same id with the same body is accepted once. */
+  readonly messageId?: string;
+  readonly sender?: Sender;
+}
+
+export interface AddMessageResult {
+  readonly seq: number;
+  readonly duplicate: boolean;
+}
+
+/** `every` and `at` in milliseconds or as a duration; `at` as ISO text with a zone, epoch milliseconds or Date. */
+export type ScheduleInput =
+  | { readonly every: string | number }
+  | { readonly at: string | number | Date }
+  | { readonly cron: string; readonly timezone?: string };
+
+export interface CronJobInput {
+  readonly id: string;
+  readonly name?: string;
+  readonly message: string;
+  readonly schedule: ScheduleInput;
+  readonly deliver?: { readonly chat: string };
+}
+
+export interface ChatSummary {
+  readonly key: ChatKey;
+  readonly channel: string;
+  /** Machine state in dot notation, or `passivated`. */
+  readonly state: string;
+  readonly since: number;
+  readonly waiting: number;
+  readonly lastMessageAt: number | undefined;
+  readonly lastReplyAt: number | undefined;
+  readonly error: ErrorNote | undefined;
+}
+
+export interface ChatDetail extends ChatSummary {
+  readonly address: string;
+  readonly overlap: string;
+  readonly timers: readonly StoredTimer[];
+  readonly waitingRows: readonly InboxRow[];
+  readonly turn: { readonly turnId: string; readonly attempt: number; readonly startedAt: number; readonly steps: number } | undefined;
+  readonly history: readonly HistoryEntry[];
+  readonly outbox: readonly OutboxPart[];
+  readonly revision: number;
+}
+
+export interface Why {
+  readonly key: string;
+  readonly state: string;
+  readonly since: number;
+  readonly sentence: string;
+  readonly waitsFor: string | undefined;
+  readonly endsBy: readonly { readonly event: string; readonly atMs?: number }[];
+}
+
+export interface ChannelStatus {
+  readonly name: string;
+  readonly kind: string;
+  readonly state: string;
+  readonly since: number;
+  readonly reason: string | undefined;
+  readonly lastTrafficAt: number | undefined;
+  readonly counters: { readonly received: number; readonly sent: number; readonly failed: number };
+}
+
+export interface SystemStatus {
+  readonly version: string;
+  /** `booting`, `running`, `draining` or `stopped`. */
+  readonly state: string;
+  readonly startedAt: number;
+  readonly node: string;
+  readonly store: string;
+  readonly queue: { readonly waiting: number; readonly running: number; readonly slots: number; readonly byClass: Readonly<Record<string, number>> };
+  readonly timers: number;
+  readonly chats: { readonly known: number; readonly live: number; readonly quarantined: number };
+  readonly loopDelayMs: { readonly p50: number; readonly p99: number };
+  readonly memoryBytes: number;
+  readonly channels: readonly ChannelStatus[];
+}
+
+export type StreamEvent =
+  | { readonly type: "delta"; readonly turnId: string; readonly attempt: number; readonly offset: number; readonly text: string }
+  | { readonly type: "reply"; readonly id: string; readonly turnId: string; readonly part: number; readonly of: number; readonly content: Content; readonly text: string; readonly inReplyTo: readonly number[] }
+  | { readonly type: "state"; readonly state: string; readonly since: number }
+  | { readonly type: "turn"; readonly turnId: string; readonly attempt: number; readonly status: "started" | "done" | "failed" | "aborted" | "superseded" }
+  /** The id asked for is older than what is kept: reload the chat. */
+  | { readonly type: "reset" };
+
+export interface StreamOptions {
+  /** Outbox id: every later reply is sent again first. */
+  readonly after?: string;
+  readonly signal?: AbortSignal;
+}
+
+/** Health facts; `healthy` is false when the loop stalls or the store does not commit. */
+export interface Health {
+  readonly healthy: boolean;
+  readonly loopDelayMs: number;
+  readonly lastCommitAt: number | undefined;
+}
+
+/** The actor system without channels: what the library calls an event loop. */
+export interface EventLoop {
+  /** Opens the store, recovers what an earlier process left, and begins to claim turns. Idempotent. @throws ConfigError from the store */
+  readonly start: () => Promise<void>;
+  /** Starts if needed and resolves once the loop has drained after `shutdown`. */
+  readonly run: () => Promise<void>;
+  /** Drains (DESIGN: stop claiming, finish, flush) within `drainTimeoutMs`; idempotent. */
+  readonly shutdown: () => Promise<void>;
+  /**
+   * Puts a message into a chat as if its person had written it; resolves after the commit. An unknown `api:` chat is created.
+   * @throws RequestError BAD_CHAT_KEY, BAD_CONTENT, INBOX_FULL, MESSAGE_CONFLICT, CHAT_UNKNOWN
+   * @throws TransientError DRAINING, STORE_UNAVAILABLE
+   */
+  readonly addChatMessage: (key: string, content: string | Content, options?: AddMessageOptions) => Promise<AddMessageResult>;
+  /** Delivers a text to a chat without a turn; resolves to the id of its first outbox part after the commit. */
+  readonly send: (key: string, content: string | Content) => Promise<string>;
+  readonly stream: (key: string, options?: StreamOptions) => AsyncIterable<StreamEvent>;
+  /** Adds or replaces a job by id; its first instant is computed from now. @throws RequestError BAD_SCHEDULE */
+  readonly addCronJob: (job: CronJobInput) => Promise<JobRecord>;
+  readonly removeCronJob: (id: string) => Promise<boolean>;
+  readonly jobs: (page?: PageRequest) => Promise<Page<JobRecord>>;
+  readonly jobRuns: (id: string, page?: PageRequest) => Promise<Page<RunRecord>>;
+  /** Aborts the running turn and drops what waits. @throws RequestError CHAT_UNKNOWN */
+  readonly stop: (key: string) => Promise<ChatDetail>;
+  readonly reset: (key: string) => Promise<ChatDetail>;
+  /** Leaves quarantine, or re-runs what was given up. `skip` drops the message that caused it. @throws RequestError WRONG_STATE when there is nothing to retry */
+  readonly retry: (key: string, options?: { readonly skip?: boolean }) => Promise<ChatDetail>;
+  readonly passivate: (key: string) => Promise<ChatDetail>;
+  readonly why: (key: string) => Promise<Why>;
+  readonly chat: (key: string) => Promise<ChatDetail>;
+  /** `states` may hold `passivated`. */
+  readonly chats: (filter: ChatFilter, page: PageRequest) => Promise<Page<ChatSummary>>;
+  readonly events: (key: string, from: number, limit: number) => Promise<readonly EventRecord[]>;
+  readonly status: () => Promise<SystemStatus>;
+  readonly health: () => Promise<Health>;
+  /** True while intake is open. */
+  readonly isReady: () => boolean;
+}
