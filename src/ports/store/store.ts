@@ -241,6 +241,8 @@ export interface OutboxStore {
     settle: { readonly chat: ChatKey; readonly id: string; readonly attempt: number; readonly outcome: SendOutcome; readonly lazy: boolean; readonly atMs: number },
     next: { readonly maxAgeMs: number } | undefined,
   ) => Promise<TakeResult>;
+  /** Waiting parts of a chat created before an instant become `expired`. Answers how many. */
+  readonly expire: (chat: ChatKey, beforeMs: number) => Promise<number>;
   /** By id ascending. */
   readonly list: (filter: { readonly status?: PartStatus; readonly ambiguous?: boolean; readonly chat?: ChatKey }, page: PageRequest) => Promise<Page<OutboxPart>>;
   /** Sent and unsent parts of a chat after an outbox id, ascending. `gone` when that id is older than what is kept. */

@@ -1,0 +1,58 @@
+import * as z from "zod";
+import { formatDuration } from "../../core/duration.ts";
+import type { Config } from "./config.ts";
+import { wholeFile } from "./sections.ts";
+
+/** What stands where a secret was. */
+const MASK = "***";
+
+/**
+ * The configuration as it will be used, as JSON-safe values for people and logs: every secret is masked.
+ * Of a Telegram token the bot's id stays, which is public.
+ */
+export function describeConfig(config: Config): Readonly<Record<string, unknown>> {
+  return {
+    file: config.file ?? "none (defaults and environment)",
+    store: config.store.kind === "memory" ? "memory:" : `sqlite:${config.store.file}`,
+    agent: "echo",
+    channels: Object.fromEntries(
+      config.channels.map((channel) => [
+        channel.name,
+        {
+          kind: channel.kind,
+          token: channel.token.replace(/^(\d+:)?.*$/, `$1${MASK}`),
+          mode: channel.mode,
+          ...(channel.apiRoot === undefined ? {} : { apiRoot: withoutCredentials(channel.apiRoot) }),
+          allow: channel.allow ?? "nobody (closed)",
+        },
+      ]),
+    ),
+    cron: config.cron.map((job) => ({ id: job.id, schedule: job.schedule, deliver: job.deliver?.chat ?? "nowhere" })),
+    limits: Object.fromEntries(
+      Object.entries(config.limits).map(([key, value]: [string, number]) =>
+        key.endsWith("Ms") ? [key.slice(0, -2), formatDuration(value)] : [key, value],
+      ),
+    ),
+    http: { ...config.http, token: config.http.token === undefined ? "none" : MASK },
+    log: config.log,
+  };
+}
+
+/** Every secret of a configuration, for the log to mask. */
+export function secretsOf(config: Config): readonly string[] {
+  return [config.http.token, ...config.channels.map((channel) => channel.token)].filter((secret) => secret !== undefined);
+}
+
+/** The JSON Schema (draft 2020-12) of a configuration file. */
+export function configJsonSchema(): Readonly<Record<string, unknown>> {
+  const schema = z.toJSONSchema(wholeFile, { io: "input", unrepresentable: "any" });
+  return { ...schema, title: "satibot configuration" };
+}
+
+function withoutCredentials(text: string): string {
+  const url = new URL(text);
+  if (url.username === "" && url.password === "") return text;
+  url.username = MASK;
+  url.password = "";
+  return url.href;
+}

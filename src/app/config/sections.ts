@@ -1,0 +1,109 @@
+/**
+ * The sections of a configuration file with their defaults: what zod checks and `config schema` prints.
+ * Unknown keys are refused everywhere. Channels stand apart because their shape follows from their kind.
+ */
+import * as z from "zod";
+import { DEFAULT_LIMITS } from "../../core/limits.ts";
+import { cronJob } from "./cron-fields.ts";
+import { allowList, duration, secret, url, wholeNumber } from "./fields.ts";
+
+export const DEFAULT_STORE = "sqlite:./data/satibot.db";
+export const DEFAULT_HOST = "127.0.0.1";
+export const DEFAULT_PORT = 7330;
+
+const mapping = {
+  error: (issue: { code?: string }) => (issue.code === "invalid_type" ? "must be a section with keys and values" : undefined),
+};
+
+const limits = z
+  .strictObject(
+    {
+      concurrentTurns: wholeNumber("Turns running at once over all chats.", 1, 10_000).default(DEFAULT_LIMITS.concurrentTurns),
+      inboxPerChat: wholeNumber("Messages waiting in one chat before a further one is refused.", 1, 1_000_000).default(
+        DEFAULT_LIMITS.inboxPerChat,
+      ),
+      turnTimeout: duration("Longest one attempt of a turn may run.", 10).default(DEFAULT_LIMITS.turnTimeoutMs),
+      maxAttempts: wholeNumber("Counted attempts before a turn is given up.", 1, 1_000).default(DEFAULT_LIMITS.maxAttempts),
+      idleTimeout: duration("Idle time before a chat leaves memory.").default(DEFAULT_LIMITS.idleTimeoutMs),
+      drainTimeout: duration("Time from the first signal to exit.").default(DEFAULT_LIMITS.drainTimeoutMs),
+      outboxMaxAge: duration("Age at which an unsent reply expires.", 1_000).default(DEFAULT_LIMITS.outboxMaxAgeMs),
+      eventRetention: duration("How long the event log is kept.").default(DEFAULT_LIMITS.eventRetentionMs),
+      dedupeRetention: duration("How long a redelivered message is recognised; at least inboxRetention.").default(
+        DEFAULT_LIMITS.dedupeRetentionMs,
+      ),
+      inboxRetention: duration("How long ended messages are kept.").default(DEFAULT_LIMITS.inboxRetentionMs),
+      historyRetention: duration("How long conversations are kept.").default(DEFAULT_LIMITS.historyRetentionMs),
+    },
+    mapping,
+  )
+  .refine((given) => given.dedupeRetention >= given.inboxRetention, {
+    path: ["dedupeRetention"],
+    error: "is shorter than inboxRetention, so a redelivered message could be answered twice; write at least as long",
+  });
+
+const http = z.strictObject(
+  {
+    host: z
+      .string({ error: "must be an address such as 127.0.0.1" })
+      .min(1, { error: "must not be empty" })
+      .default(DEFAULT_HOST)
+      .meta({ description: "Address to listen on." }),
+    port: wholeNumber("Port to listen on; 0 takes any free one.", 0, 65_535).default(DEFAULT_PORT),
+    token: secret("Asked of every caller. Required when the host is not a loopback address.").optional(),
+    allowedHosts: z
+      .array(z.string({ error: "must be a host name" }), { error: "must be a list of host names" })
+      .default([])
+      .meta({ description: "Further values of the Host header that are let in, such as the name of a reverse proxy." }),
+  },
+  mapping,
+);
+
+const overlapPolicies = ["queue", "collect", "latest", "interrupt", "steer", "reject"] as const;
+export const logLevels = ["debug", "info", "warn", "error"] as const;
+const oneOf = (values: readonly string[]) => `must be one of ${values.join(", ")}`;
+
+/** Every section but `channels`. */
+export const sections = z.strictObject(
+  {
+    store: z.string({ error: 'must be a text such as "sqlite:./data/satibot.db" or "memory:"' }).default(DEFAULT_STORE).meta({
+      description: '"sqlite:PATH" or "memory:".',
+    }),
+    overlap: z
+      .strictObject(
+        {
+          policy: z.enum(overlapPolicies, { error: oneOf(overlapPolicies) }).default("queue"),
+          debounceMs: wholeNumber("Quiet time before waiting messages are taken, in milliseconds.", 0, 600_000).default(0),
+        },
+        mapping,
+      )
+      .prefault({}),
+    cron: z.array(cronJob, { error: "must be a list of jobs" }).default([]),
+    limits: limits.prefault({}),
+    http: http.prefault({}),
+    log: z.strictObject({ level: z.enum(logLevels, { error: oneOf(logLevels) }).default("info") }, mapping).prefault({}),
+  },
+  mapping,
+);
+
+/** A Telegram bot under `channels`. */
+export const telegram = z.strictObject(
+  {
+    kind: z.literal("telegram", { error: "must be telegram" }).optional(),
+    token: secret("From @BotFather. TELEGRAM_BOT_TOKEN sets that of the channel named telegram."),
+    mode: z.enum(["polling", "webhook"], { error: oneOf(["polling"]) }).default("polling"),
+    apiRoot: url("Bot API server; Telegram's own by default.").optional(),
+    allow: allowList.optional(),
+  },
+  mapping,
+);
+
+/** A channel that is either on or off. */
+export const onOff = z.boolean({ error: "must be true or false" });
+
+/** The whole file, as `config schema` prints it. */
+export const wholeFile = sections.extend({
+  channels: z
+    .object({ terminal: onOff.optional(), web: onOff.optional() })
+    .catchall(z.union([z.boolean(), telegram]))
+    .optional(),
+});

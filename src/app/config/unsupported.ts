@@ -1,0 +1,69 @@
+import { isPlainObject } from "./plain-object.ts";
+import type { Problem } from "./problem.ts";
+
+/** Channel kinds of the design; only those of value true can be built by this version. */
+export const CHANNEL_KINDS: ReadonlyMap<string, boolean> = new Map([
+  ["terminal", true],
+  ["web", true],
+  ["telegram", true],
+  ["discord", false],
+  ["whatsapp", false],
+  ["slack", false],
+]);
+
+/**
+ * Finds what the design knows and this version does not do, and returns the file without it, so that everything else can still be checked.
+ * Nothing is ignored silently: whatever would have no effect is a problem that says what to do.
+ */
+export function splitUnsupported(file: Readonly<Record<string, unknown>>): {
+  readonly rest: Record<string, unknown>;
+  readonly problems: readonly Problem[];
+} {
+  const problems: Problem[] = [];
+  const say = (path: Problem["path"], message: string): void => void problems.push({ path, message, unsupported: true });
+  const rest: Record<string, unknown> = { ...file };
+  for (const [key, what] of [
+    ["agent", "model providers do not exist in this version; remove it for the echo agent, or give your own agent to createGateway"],
+    ["heartbeat", "the heartbeat does not exist in this version; remove it, or write a cron job with `every`"],
+    ["hooks", "webhook triggers do not exist in this version; remove it, and post to /api/chats/KEY/messages instead"],
+  ] as const) {
+    if (rest[key] === undefined || rest[key] === null || rest[key] === false) continue;
+    say([key], what);
+  }
+  delete rest.agent;
+  delete rest.heartbeat;
+  delete rest.hooks;
+
+  if (typeof rest.store === "string" && /^postgres(ql)?:/.test(rest.store)) {
+    say(["store"], 'PostgreSQL does not exist in this version; write "sqlite:./data/satibot.db" or "memory:"');
+    delete rest.store;
+  }
+  if (isPlainObject(rest.overlap)) {
+    const overlap = { ...rest.overlap };
+    if (typeof overlap.policy === "string" && ["collect", "latest", "interrupt", "steer", "reject"].includes(overlap.policy)) {
+      say(["overlap", "policy"], `the policy ${overlap.policy} does not exist in this version; write queue or remove it`);
+      delete overlap.policy;
+    }
+    if (typeof overlap.debounceMs === "number" && overlap.debounceMs > 0) {
+      say(["overlap", "debounceMs"], "debouncing does not exist in this version; write 0 or remove it");
+      delete overlap.debounceMs;
+    }
+    rest.overlap = overlap;
+  }
+  if (Array.isArray(rest.cron))
+    rest.cron = rest.cron.map((job: unknown, place) => (isPlainObject(job) ? withoutJobPolicies(job, place, say) : job));
+  return { rest, problems };
+}
+
+function withoutJobPolicies(
+  job: Readonly<Record<string, unknown>>,
+  place: number,
+  say: (path: Problem["path"], message: string) => void,
+): unknown {
+  const rest = { ...job };
+  for (const key of ["missed", "session", "overlap"]) {
+    if (rest[key] !== undefined) say(["cron", place, key], `cron policies do not exist in this version; remove ${key}`);
+    delete rest[key];
+  }
+  return rest;
+}

@@ -1,0 +1,47 @@
+import { ConfigError } from "../core/errors.ts";
+import type { Config } from "./config/config.ts";
+import { createGateway, optionsOf } from "./gateway.ts";
+
+/** A deadline that drains did not meet is exceeded by at most this before the process ends all the same. */
+const HARD_STOP_MS = 2_000;
+
+/**
+ * Runs the daemon until a signal has drained it; resolves to the exit code. A second signal ends the process at once: nothing that was
+ * acknowledged is lost by it, since everything acknowledged is committed.
+ * @throws ConfigError from the store, the port and the channels
+ */
+export async function startDaemon(config: Config): Promise<number> {
+  const options = await optionsOf(config);
+  const { log } = options;
+  const gateway = createGateway(options);
+  let signals = 0;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    signals += 1;
+    if (signals > 1) {
+      log?.warn({ signal }, "second signal: ending at once; everything acknowledged is stored");
+      process.exit(1);
+    }
+    log?.info({ signal }, "shutting down; a second signal ends at once");
+    setTimeout(() => process.exit(1), config.limits.drainTimeoutMs + HARD_STOP_MS).unref();
+    void gateway.shutdown();
+  };
+  process.on("SIGTERM", onSignal);
+  process.on("SIGINT", onSignal);
+  try {
+    await gateway.start();
+    const address = gateway.address();
+    const root = address ? `http://${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}` : undefined;
+    log?.info({ store: (await gateway.status()).store, http: root }, `satibot is ready; try: npx satibot send api:me "hello"`);
+    await gateway.run();
+    log?.info({}, "stopped; everything is stored");
+    return 0;
+  } catch (error) {
+    await gateway.shutdown().catch(() => undefined);
+    if (error instanceof ConfigError) throw error;
+    log?.error({ err: error }, "the daemon failed");
+    return 1;
+  } finally {
+    process.off("SIGTERM", onSignal);
+    process.off("SIGINT", onSignal);
+  }
+}

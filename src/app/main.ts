@@ -1,0 +1,40 @@
+#!/usr/bin/env node
+// Nothing is imported before the version of Node is known: an older one must say so in one line instead of failing to parse.
+const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+if (major < 20 || (major === 20 && minor < 19)) {
+  process.stderr.write(
+    `satibot: needs Node 20.19 or newer, and this is ${process.versions.node}; install a newer one from https://nodejs.org\n`,
+  );
+  process.exit(1);
+}
+
+// A reader that has seen enough (`| head`) is no failure.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit(0);
+  throw error;
+});
+
+void main();
+
+async function main(): Promise<void> {
+  const { runCli } = await import("./cli/program.ts");
+  const { createAccess } = await import("./cli/access.ts");
+  const { readVersion } = await import("./version.ts");
+  const exitCode = await runCli(process.argv.slice(2), {
+    version: readVersion(),
+    access: createAccess(),
+    startDaemon: async (config) => (await import("./daemon.ts")).startDaemon(config),
+    io: {
+      out: (text) => void process.stdout.write(`${text}\n`),
+      err: (text) => void process.stderr.write(`${text}\n`),
+      columns: process.stdout.isTTY ? process.stdout.columns : undefined,
+      env: process.env,
+      cwd: process.cwd(),
+      now: () => Date.now(),
+    },
+  });
+  // Written out before the end, also into a pipe; and nothing that is left open keeps the process.
+  process.stdout.write("", () => process.stderr.write("", () => process.exit(exitCode)));
+}
+
+export {};

@@ -1,0 +1,29 @@
+/** satibot: an always-on chat-agent runtime. */
+export { createEventLoop } from "./app/event-loop.ts";
+export type { EventLoopOptions, OverlapOptions } from "./app/event-loop.ts";
+export { createGateway } from "./app/gateway.ts";
+export type { Gateway, GatewayOptions, LimitOptions, TelegramGatewayOptions } from "./app/gateway.ts";
+export { createEchoAgent } from "./agents/echo.ts";
+export type { EchoOptions } from "./agents/echo.ts";
+export type { Agent, AgentContext, Tools, Turn, TurnMessage } from "./ports/agent.ts";
+export type { Channel, ChannelHost, ChannelReport, DeliverRequest, InboundMessage } from "./ports/channel.ts";
+export type { Clock } from "./ports/clock.ts";
+export type { Log } from "./ports/log.ts";
+export type { Random } from "./ports/random.ts";
+export type { Store } from "./ports/store/store.ts";
+export type {
+  AddMessageOptions,
+  AddMessageResult,
+  ChatDetail,
+  ChatSummary,
+  CronJobInput,
+  EventLoop,
+  ScheduleInput,
+  StreamEvent,
+  SystemStatus,
+  Why,
+} from "./runtime/api.ts";
+export type { Content } from "./core/content.ts";
+export type { Limits } from "./core/limits.ts";
+export { AmbiguousError, ConfigError, InvariantError, RequestError, RuntimeError, TerminalError, TransientError } from "./core/errors.ts";
+export type { ErrorCode } from "./core/errors.ts";

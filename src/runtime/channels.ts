@@ -1,0 +1,197 @@
+/**
+ * The registry of channels: each connection is an actor that is closed before it is opened again; one that fails touches no other.
+ */
+import type { AnyActorRef, SnapshotFrom } from "xstate";
+import { channelMachine, type ChannelEvent } from "../../machines/channel.machine.ts";
+import { backoffMs } from "../core/backoff.ts";
+import { noteOf } from "../core/errors.ts";
+import type { AcceptOutcome, Channel, ChannelHost, ChannelReport, InboundMessage } from "../ports/channel.ts";
+import type { ChannelStatus } from "./api.ts";
+import type { Kernel } from "./kernel.ts";
+import { createRegistry, type Child, type Registry } from "./registry.ts";
+
+type ChannelSnapshot = SnapshotFrom<typeof channelMachine>;
+
+interface ChannelEntry {
+  readonly channel: Channel;
+  actor: (Child<ChannelEvent, ChannelSnapshot> & AnyActorRef) | undefined;
+  state: string;
+  sinceMs: number;
+  isOnline: boolean;
+  lastTrafficAtMs: number | undefined;
+  readonly counters: { received: number; sent: number; failed: number };
+}
+
+/** What the other parts ask of the channels. */
+export interface ChannelDirectory {
+  readonly find: (name: string) => Channel | undefined;
+  readonly isOnline: (name: string) => boolean;
+  readonly count: (name: string, what: "sent" | "failed") => void;
+}
+
+export interface Channels extends ChannelDirectory {
+  readonly logic: Registry<ChannelEvent, ChannelSnapshot>["logic"];
+  readonly start: () => void;
+  /** Closes all connections; resolves when each is gone. */
+  readonly drain: () => Promise<void>;
+  readonly status: () => readonly ChannelStatus[];
+}
+
+const RECONNECT_BACKOFF = { baseMs: 1_000, maxMs: 60_000 };
+
+export function createChannels(
+  kernel: Kernel,
+  channels: readonly Channel[],
+  ways: {
+    readonly accept: (channel: Channel, messages: readonly InboundMessage[]) => Promise<readonly AcceptOutcome[]>;
+    readonly changed: (name: string, isOnline: boolean) => void;
+  },
+): Channels {
+  const { store, clock, random, log, queue } = kernel;
+  const entries = new Map<string, ChannelEntry>(
+    channels.map((channel) => [
+      channel.name,
+      {
+        channel,
+        actor: undefined,
+        state: "offline",
+        sinceMs: clock.now(),
+        isOnline: false,
+        lastTrafficAtMs: undefined,
+        counters: { received: 0, sent: 0, failed: 0 },
+      },
+    ]),
+  );
+  /** Resolved when a draining channel is offline. */
+  const closing = new Map<string, () => void>();
+  let isDraining = false;
+
+  const hostOf = (entry: ChannelEntry): ChannelHost => {
+    const { name } = entry.channel;
+    return {
+      name,
+      accept: async (messages) => {
+        entry.counters.received += messages.length;
+        return ways.accept(entry.channel, messages);
+      },
+      report: (report) => {
+        entry.lastTrafficAtMs = report.type === "traffic.seen" || report.type === "connection.opened" ? clock.now() : entry.lastTrafficAtMs;
+        // Proof of life comes with each poll; the machine hears of it only where it changes something.
+        if (report.type === "traffic.seen" && entry.state === "online" && entry.actor?.getSnapshot().context.failures === 0) return;
+        entry.actor?.send(eventOf(entry, report));
+      },
+      load: (cell) => store.kv.get(`channel/${name}`, cell),
+      save: (cell, value) => store.kv.set(`channel/${name}`, cell, value),
+    };
+  };
+
+  const eventOf = (entry: ChannelEntry, report: ChannelReport): ChannelEvent => {
+    if (report.type !== "connection.lost") return report;
+    const failures = (entry.actor?.getSnapshot().context.failures ?? 0) + 1;
+    return { ...report, delayMs: report.retryAfterMs ?? backoffMs(RECONNECT_BACKOFF, failures, random.next()) };
+  };
+
+  const open = (name: string): void => {
+    const entry = entries.get(name);
+    if (!entry) return;
+    entry.channel.start(hostOf(entry)).catch((error: unknown) => {
+      log.error({ channel: name, err: error }, "channel could not start");
+      entry.actor?.send({ type: "connection.refused", error: noteOf(error) });
+    });
+  };
+
+  const close = (name: string): void => {
+    const entry = entries.get(name);
+    if (!entry) return;
+    entry.channel
+      .stop()
+      .catch((error: unknown) => log.error({ channel: name, err: error }, "channel did not stop cleanly"))
+      .finally(() => entry.actor?.send({ type: "connection.closed" }));
+  };
+
+  const changed = (entry: ChannelEntry, snapshot: ChannelSnapshot): void => {
+    const { name } = entry.channel;
+    entry.state = snapshot.value;
+    entry.sinceMs = clock.now();
+    const isOnline = snapshot.hasTag("online");
+    log.info({ channel: name, state: entry.state, reason: snapshot.context.reason?.message }, "channel changed");
+    if (entry.state === "offline") closing.get(name)?.();
+    // While draining, what is still to be sent goes out over the closed intake's platform API.
+    if (isDraining || isOnline === entry.isOnline) return;
+    entry.isOnline = isOnline;
+    ways.changed(name, isOnline);
+  };
+
+  const machine = channelMachine.provide({
+    actions: {
+      openConnection: ({ context }) => open(context.name),
+      closeConnection: ({ context }) => close(context.name),
+    },
+  });
+  const childLogic = Object.create(machine, {
+    transition: {
+      value: (before: ChannelSnapshot, event: ChannelEvent, scope: Parameters<typeof machine.transition>[2]) => {
+        const after = machine.transition(before, event, scope);
+        const entry = entries.get(scope.self.id);
+        if (entry && after.value !== before.value) changed(entry, after);
+        return after;
+      },
+    },
+  }) as typeof machine;
+
+  const registry = createRegistry<ChannelEvent, ChannelSnapshot>({
+    childLogic,
+    queue,
+    onCrash: (name, error) => {
+      log.error({ channel: name, err: error }, "channel machine crashed; starting again");
+      const entry = entries.get(name);
+      if (!entry) return;
+      entry.actor = undefined;
+      void entry.channel.stop().finally(() => registry.wakeAt(name, clock.now() + backoffMs(RECONNECT_BACKOFF, 1, random.next())));
+    },
+    onWake: (name) => begin(name),
+  });
+
+  const begin = (name: string): void => {
+    const entry = entries.get(name);
+    if (!entry || entry.actor || isDraining) return;
+    entry.actor = registry.create(name, { input: { name } });
+    entry.actor.send({ type: "channel.start" });
+  };
+
+  return {
+    logic: registry.logic,
+    find: (name) => entries.get(name)?.channel,
+    isOnline: (name) => entries.get(name)?.isOnline ?? false,
+    count: (name, what) => {
+      const entry = entries.get(name);
+      if (entry) entry.counters[what] += 1;
+    },
+    start: () => {
+      for (const name of entries.keys()) begin(name);
+    },
+    drain: async () => {
+      isDraining = true;
+      await Promise.all(
+        [...entries.values()].map(
+          (entry) =>
+            new Promise<void>((resolve) => {
+              if (!entry.actor || entry.state === "offline") return resolve();
+              closing.set(entry.channel.name, resolve);
+              entry.actor.send({ type: "channel.drain" });
+            }),
+        ),
+      );
+    },
+    status: () =>
+      [...entries.values()].map((entry) => ({
+        name: entry.channel.name,
+        kind: entry.channel.kind,
+        state: entry.state,
+        since: entry.sinceMs,
+        reason: entry.actor?.getSnapshot().context.reason?.message,
+        lastTrafficAt: entry.lastTrafficAtMs,
+        counters: { ...entry.counters },
+      })),
+  };
+}

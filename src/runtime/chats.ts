@@ -1,0 +1,389 @@
+/**
+ * The registry of chats: who is live, what reaches them, and what is stored of them.
+ *
+ * A chat is live while it has an actor; all others are rows. Mail for a chat that is being opened, restored or committed waits here and
+ * is handed over in order. Everything a machine gets is noted, so that each stored revision carries the events since the last one.
+ */
+import { transition, type AnyActorRef, type SnapshotFrom } from "xstate";
+import { CHAT_SCHEMA_VERSION, chatMachine, type ChatContext, type ChatEvent, type ChatInput } from "../../machines/chat.machine.ts";
+import { backoffMs } from "../core/backoff.ts";
+import type { ChatKey } from "../core/chat-key.ts";
+import { invariant, noteOf, type ErrorNote } from "../core/errors.ts";
+import type { ChatRecord, StoredTimer } from "../ports/store/records.ts";
+import type { SnapshotWrite } from "../ports/store/store.ts";
+import { TIMER_HORIZON_MS, type Kernel } from "./kernel.ts";
+import { createRegistry, type Child, type Registry } from "./registry.ts";
+
+export type ChatSnapshot = SnapshotFrom<typeof chatMachine>;
+export type ChatActor = Child<ChatEvent, ChatSnapshot> & AnyActorRef;
+
+/** One live (or just opening) chat. Small: there may be a hundred thousand. */
+export interface ChatEntry {
+  readonly key: ChatKey;
+  /** Absent while it is being opened or restarted. */
+  actor: ChatActor | undefined;
+  fence: number;
+  revision: number;
+  address: string;
+  state: string;
+  sinceMs: number;
+  /** State at the last stored revision. */
+  storedState: string;
+  /** What the machine got since then. */
+  events: readonly ChatEvent[];
+  /** Present while mail is held back. */
+  mail: ChatEvent[] | undefined;
+  /** Its stored snapshot cannot be read: nothing overwrites it until a reset. */
+  isFrozen: boolean;
+  /** Appends under way: it is not passivated under them. */
+  pins: number;
+  /** Crashes of its machine lately, and the first of them. */
+  crashes: { count: number; sinceMs: number } | undefined;
+}
+
+/** Events kept of one revision; older ones give way, and the log says so. */
+const EVENTS_MAX = 256;
+/** A machine that crashes more often within the period is quarantined. */
+const CRASH_INTENSITY = 3;
+const CRASH_PERIOD_MS = 60_000;
+const CRASH_BACKOFF = { baseMs: 100, maxMs: 10_000 };
+const NO_EVENTS: readonly ChatEvent[] = [];
+/** States that go on after a restore as they were; all others start from idle, because rows wait. */
+const RESTORED_AS_IS: ReadonlySet<unknown> = new Set(["backingOff", "asking", "quarantined"]);
+
+/** What the registry needs from the turns of its chats. */
+export interface ChatEffects {
+  /** Side effects of the machine, bound to a chat by its key. */
+  readonly implementations: Parameters<typeof chatMachine.provide>[0];
+  /** The actor is gone: end what it ran and free what it held. */
+  readonly forget: (key: ChatKey) => void;
+  /** Crashed too often, or its snapshot cannot be read: store it as quarantined and tell the person. */
+  readonly quarantine: (key: ChatKey, error: ErrorNote) => void;
+}
+
+export interface Chats {
+  readonly logic: Registry<ChatEvent, ChatSnapshot>["logic"];
+  readonly get: (key: ChatKey) => ChatEntry | undefined;
+  readonly live: () => IterableIterator<ChatEntry>;
+  readonly liveCount: () => number;
+  /** Makes the place for a chat that is about to be opened; its mail waits. */
+  readonly prepare: (key: ChatKey) => ChatEntry;
+  /** Starts the actor from its row and hands over its mail. */
+  readonly open: (entry: ChatEntry, record: ChatRecord) => void;
+  /** Opens a chat by reading its row, unless it is live already. */
+  readonly wake: (key: ChatKey) => void;
+  readonly wakeAt: (key: ChatKey, atMs: number) => void;
+  /** Delivers now, or when its mail is handed over. Nothing for a chat that is not live. */
+  readonly send: (key: ChatKey, event: ChatEvent) => void;
+  readonly hold: (entry: ChatEntry) => void;
+  readonly handOver: (entry: ChatEntry) => void;
+  /** What a commit stores: the state that `event` will lead to, its timers, and the events since the last revision. */
+  readonly successor: (entry: ChatEntry, event: ChatEvent) => SnapshotWrite;
+  /** A revision was stored: the events in it are done with. */
+  readonly stored: (entry: ChatEntry, write: SnapshotWrite, revision: number) => void;
+  /** Another writer owns the chat: drop the actor and start again from the store. */
+  readonly discard: (entry: ChatEntry) => void;
+  /** Drops the entry of a chat that has no actor. */
+  readonly drop: (entry: ChatEntry) => void;
+  /** Stores an evictable chat and stops its actor; false when it is not evictable. */
+  readonly passivate: (entry: ChatEntry) => Promise<boolean>;
+  /** Stores what a settled chat has not stored yet; true when it is stored. */
+  readonly park: (entry: ChatEntry) => Promise<boolean>;
+  /** Chats that have been evictable since before an instant, longest first. */
+  readonly idleSince: (beforeMs: number, limit: number) => readonly ChatEntry[];
+}
+
+export function stateOf(value: unknown): string {
+  if (typeof value === "string") return value;
+  const [[parent, child] = ["?", "?"]] = Object.entries(value as Record<string, unknown>);
+  return `${parent}.${stateOf(child)}`;
+}
+
+export function createChats(kernel: Kernel, settings: { readonly debounceMs: number }, effects: ChatEffects): Chats {
+  const { store, clock, queue, log, limits, hub } = kernel;
+  const entries = new Map<ChatKey, ChatEntry>();
+  /** Evictable chats in the order in which they came to rest. */
+  const resting = new Map<ChatKey, number>();
+  const machine = chatMachine.provide(effects.implementations);
+  const inputOf = (key: ChatKey): ChatInput => ({ key, debounceMs: settings.debounceMs, turnTimeoutMs: limits.turnTimeoutMs });
+
+  const note = (entry: ChatEntry, event: ChatEvent, before: ChatSnapshot, after: ChatSnapshot): void => {
+    if (entry.events === NO_EVENTS) entry.events = [event];
+    else (entry.events as ChatEvent[]).push(event);
+    if (entry.events.length > EVENTS_MAX) (entry.events as ChatEvent[]).shift();
+    if (after.value !== before.value) enter(entry, after);
+  };
+
+  const enter = (entry: ChatEntry, snapshot: ChatSnapshot): void => {
+    entry.state = stateOf(snapshot.value);
+    entry.sinceMs = clock.now();
+    resting.delete(entry.key);
+    if (snapshot.hasTag("evictable")) resting.set(entry.key, entry.sinceMs);
+    if (hub.isWatched(entry.key)) hub.publish(entry.key, { type: "state", state: entry.state, since: entry.sinceMs });
+  };
+
+  // The machine, with an ear on each event: replay and the event log stand on what really arrived, timers included.
+  const childLogic = Object.create(machine, {
+    transition: {
+      value: (before: ChatSnapshot, event: ChatEvent, scope: Parameters<typeof machine.transition>[2]) => {
+        const after = machine.transition(before, event, scope);
+        const entry = entries.get(scope.self.id as ChatKey);
+        if (entry?.actor === scope.self && !event.type.startsWith("xstate.stop")) note(entry, event, before, after);
+        return after;
+      },
+    },
+  }) as typeof machine;
+
+  const registry = createRegistry<ChatEvent, ChatSnapshot>({
+    childLogic,
+    queue,
+    onCrash: (key, error) => crashed(key as ChatKey, error),
+    onWake: (key) => wake(key as ChatKey),
+  });
+
+  const crashed = (key: ChatKey, cause: unknown): void => {
+    const entry = entries.get(key);
+    if (!entry) return;
+    effects.forget(key);
+    entry.actor = undefined;
+    entry.events = NO_EVENTS;
+    entry.mail = [];
+    resting.delete(key);
+    const now = clock.now();
+    const isOld = !entry.crashes || now - entry.crashes.sinceMs > CRASH_PERIOD_MS;
+    entry.crashes = isOld ? { count: 1, sinceMs: now } : { ...entry.crashes!, count: entry.crashes!.count + 1 };
+    log.error({ chat: key, crashes: entry.crashes.count, err: cause }, "chat machine crashed");
+    if (entry.crashes.count > CRASH_INTENSITY) effects.quarantine(key, { ...noteOf(cause), code: "CHAT_CRASHED" });
+    else registry.wakeAt(key, now + backoffMs(CRASH_BACKOFF, entry.crashes.count, kernel.random.next()));
+  };
+
+  const prepare = (key: ChatKey): ChatEntry => {
+    const entry: ChatEntry = {
+      key,
+      actor: undefined,
+      fence: 0,
+      revision: 0,
+      address: "",
+      state: "idle",
+      sinceMs: clock.now(),
+      storedState: "idle",
+      events: NO_EVENTS,
+      mail: [],
+      isFrozen: false,
+      pins: 0,
+      crashes: undefined,
+    };
+    entries.set(key, entry);
+    return entry;
+  };
+
+  const open = (entry: ChatEntry, record: ChatRecord): void => {
+    invariant(!entry.actor, `chat ${entry.key} was opened twice`);
+    adopt(entry, record);
+    const isSuspect = record.openTurn?.status === "suspect";
+    if (isSuspect && record.openTurn!.failures >= limits.maxAttempts) {
+      entry.mail ??= [];
+      const message = `its turn ${record.openTurn!.turnId} was running each time the process died (${record.openTurn!.failures} times alone)`;
+      return effects.quarantine(entry.key, { code: "TURN_KILLED_PROCESS", message });
+    }
+    const restored = restore(record, inputOf(entry.key));
+    const actor = registry.create(entry.key, restored ? { snapshot: restored } : { input: inputOf(entry.key) });
+    entry.actor = actor;
+    entry.isFrozen = isUnreadable(record);
+    if (entry.isFrozen) {
+      effects.quarantine(entry.key, { code: "SNAPSHOT_UNREADABLE", message: `its stored snapshot cannot be read; \`satibot chats reset ${entry.key}\` starts it afresh` });
+    } else if (restored) {
+      for (const timer of record.timers) queue.scheduleAt(actor, actor, timer.event, timer.dueAtMs, timer.id);
+    }
+    enter(entry, actor.getSnapshot());
+    entry.sinceMs = restored ? record.sinceMs : entry.sinceMs;
+    if (record.waiting > 0 || isSuspect) {
+      actor.send({ type: "rows.found", waiting: record.waiting, turnClass: record.waitingClass ?? "interactive", suspect: isSuspect });
+    }
+    handOver(entry);
+  };
+
+  const wake = (key: ChatKey): void => {
+    const known = entries.get(key);
+    if (known?.actor) return;
+    const entry = known ?? prepare(key);
+    // What waited so far was committed before this reading, so the row counts it.
+    entry.mail = [];
+    store.chats.open(key).then(
+      (record) => {
+        if (entry.actor || entries.get(key) !== entry) return;
+        if (record) open(entry, record);
+        else drop(entry);
+      },
+      (error: unknown) => {
+        log.error({ chat: key, err: error }, "chat could not be opened; trying again");
+        registry.wakeAt(key, clock.now() + 1_000);
+      },
+    );
+  };
+
+  const send = (key: ChatKey, event: ChatEvent): void => {
+    const entry = entries.get(key);
+    if (entry?.mail) entry.mail.push(event);
+    else entry?.actor?.send(event);
+  };
+
+  const handOver = (entry: ChatEntry): void => {
+    const mail = entry.mail ?? [];
+    entry.mail = undefined;
+    for (const [place, event] of mail.entries()) {
+      if (entry.mail) return void (entry.mail as ChatEvent[]).push(...mail.slice(place));
+      entry.actor?.send(event);
+    }
+  };
+
+  const drop = (entry: ChatEntry): void => {
+    entries.delete(entry.key);
+    resting.delete(entry.key);
+    registry.cancelWake(entry.key);
+  };
+
+  const writeOf = (entry: ChatEntry, snapshot: ChatSnapshot, timers: readonly StoredTimer[], last: ChatEvent | undefined): SnapshotWrite => {
+    const state = stateOf(snapshot.value);
+    return {
+      snapshot: { value: snapshot.value, context: snapshot.context },
+      state,
+      sinceMs: state === entry.state ? entry.sinceMs : clock.now(),
+      timers,
+      events: last ? [...entry.events, last] : entry.events,
+      stateBefore: entry.storedState,
+      error: snapshot.value === "quarantined" ? (snapshot.context.error ?? undefined) : undefined,
+      atMs: clock.now(),
+    };
+  };
+
+  const stored = (entry: ChatEntry, write: SnapshotWrite, revision: number): void => {
+    entry.revision = revision;
+    entry.storedState = write.state;
+    entry.events = NO_EVENTS;
+  };
+
+  const park = async (entry: ChatEntry): Promise<boolean> => {
+    const actor = entry.actor;
+    const snapshot = actor?.getSnapshot();
+    if (!actor || !snapshot || entry.mail || !snapshot.hasTag("settled")) return false;
+    if (entry.events.length === 0 || entry.isFrozen) return true;
+    entry.mail = [];
+    const write = writeOf(entry, snapshot, queue.entriesOf(actor), undefined);
+    try {
+      if ((await store.chats.park(entry.key, entry.fence, write)) === "fenced") {
+        discard(entry);
+        return false;
+      }
+      stored(entry, write, entry.revision + 1);
+      return true;
+    } catch (error) {
+      log.warn({ chat: entry.key, err: error }, "chat could not be stored; it stays live");
+      return false;
+    } finally {
+      if (entry.actor === actor) handOver(entry);
+    }
+  };
+
+  const stop = (entry: ChatEntry): void => {
+    const { actor } = entry;
+    entry.actor = undefined;
+    effects.forget(entry.key);
+    if (actor) registry.stop(actor);
+  };
+
+  const discard = (entry: ChatEntry): void => {
+    stop(entry);
+    entry.events = NO_EVENTS;
+    entry.mail = [];
+    wake(entry.key);
+  };
+
+  return {
+    logic: registry.logic,
+    get: (key) => entries.get(key),
+    live: () => entries.values(),
+    liveCount: () => entries.size,
+    prepare,
+    open,
+    wake,
+    wakeAt: registry.wakeAt,
+    send,
+    hold: (entry) => {
+      entry.mail ??= [];
+    },
+    handOver,
+    successor: (entry, event) => {
+      invariant(entry.actor, `chat ${entry.key} has no actor to store`);
+      const [next, actions] = transition(chatMachine, entry.actor.getSnapshot(), event);
+      const timers = timersAfter(queue.entriesOf(entry.actor), actions, clock.now());
+      return writeOf(entry, next, timers, event);
+    },
+    stored,
+    discard,
+    drop,
+    passivate: async (entry) => {
+      const isAtRest = (): boolean => resting.has(entry.key) && !entry.mail && entry.pins === 0;
+      if (!isAtRest() || !(await park(entry)) || !isAtRest() || (entry.events.length > 0 && !entry.isFrozen)) return false;
+      const timers = entry.actor ? queue.entriesOf(entry.actor) : [];
+      stop(entry);
+      drop(entry);
+      const first = Math.min(...timers.map((timer) => timer.dueAtMs));
+      // Later ones are read from the store when their time comes near.
+      if (first - clock.now() < TIMER_HORIZON_MS) registry.wakeAt(entry.key, first);
+      return true;
+    },
+    park,
+    idleSince: (beforeMs, limit) => {
+      const found: ChatEntry[] = [];
+      for (const [key, sinceMs] of resting) {
+        if (sinceMs > beforeMs || found.length >= limit) break;
+        const entry = entries.get(key);
+        if (entry) found.push(entry);
+      }
+      return found;
+    },
+  };
+}
+
+function adopt(entry: ChatEntry, record: ChatRecord): void {
+  entry.fence = record.fence;
+  entry.revision = record.revision;
+  entry.address = record.address;
+  entry.storedState = record.state;
+}
+
+function isUnreadable(record: ChatRecord): boolean {
+  if (!record.snapshot) return false;
+  const { value, context } = record.snapshot;
+  const version = (context as Partial<ChatContext> | null)?.schemaVersion;
+  return typeof value !== "string" || !(value in chatMachine.states) || typeof version !== "number" || version > CHAT_SCHEMA_VERSION;
+}
+
+/** The persisted snapshot to start from, in XState's form; undefined starts afresh. */
+function restore(record: ChatRecord, input: ChatInput): ReturnType<typeof chatMachine.getPersistedSnapshot> | undefined {
+  if (!record.snapshot || isUnreadable(record)) return undefined;
+  // A retry clears the error of the row; a waiting state without its timer would wait for ever.
+  const goesOn = record.snapshot.value === "quarantined" ? record.error !== undefined : record.timers.length > 0;
+  const isKept = RESTORED_AS_IS.has(record.snapshot.value) && goesOn;
+  const context = { ...(record.snapshot.context as ChatContext), ...input, waiting: 0 };
+  const value = isKept ? record.snapshot.value : "idle";
+  return { status: "active", value, context, children: {}, historyValue: {}, output: undefined, error: undefined } as unknown as ReturnType<
+    typeof chatMachine.getPersistedSnapshot
+  >;
+}
+
+/** Pending timers once `actions` have run: what the queue holds, less what is cancelled, with what is raised later. */
+function timersAfter(pending: readonly StoredTimer[], actions: readonly { type: string; params?: unknown }[], nowMs: number): readonly StoredTimer[] {
+  let timers = pending;
+  for (const action of actions) {
+    if (action.type === "xstate.cancel") {
+      const { sendId } = action.params as { sendId: string };
+      timers = timers.filter((timer) => timer.id !== sendId);
+    } else if (action.type === "xstate.raise") {
+      const { id, event, delay } = action.params as { id: string; event: { type: string }; delay?: number };
+      if (delay !== undefined) timers = [...timers.filter((timer) => timer.id !== id), { id, event, dueAtMs: nowMs + delay }];
+    }
+  }
+  return timers;
+}

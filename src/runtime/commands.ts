@@ -1,0 +1,91 @@
+/**
+ * Slash commands that the runtime answers itself, also while a turn runs. A command's commit ends its row, changes columns and replies;
+ * it never writes a snapshot.
+ */
+import type { ChatKey } from "../core/chat-key.ts";
+import { textContent, textOf, type Content } from "../core/content.ts";
+import type { Chats } from "./chats.ts";
+import type { Kernel } from "./kernel.ts";
+import { publishPart, type Outgoing } from "./turn-commit.ts";
+import type { TurnRunner } from "./turn-runner.ts";
+
+interface CommandSpec {
+  readonly archive: boolean;
+  /** `{dropped}` is the number of messages dropped. */
+  readonly reply: string;
+}
+
+/** Both abort the running turn and drop the messages older than themselves. */
+const COMMANDS: Readonly<Record<string, CommandSpec>> = {
+  stop: { archive: false, reply: "Stopped; messages dropped: {dropped}." },
+  new: { archive: true, reply: "A new conversation begins; messages dropped: {dropped}." },
+};
+
+/** The name of the command that a content is, by syntax alone: `/stop`, `/stop@botname`, `/stop now`. Other slashes go to the agent. */
+export function commandName(content: Content): string | undefined {
+  const name = /^\/([a-z]+)(?:@\w+)?(?:\s|$)/i.exec(textOf(content))?.[1]?.toLowerCase();
+  return name !== undefined && Object.hasOwn(COMMANDS, name) ? name : undefined;
+}
+
+export interface Commands {
+  /** Carries out a stored command; resolves once it is committed. A command that has ended already does nothing. */
+  readonly run: (key: ChatKey, row: { readonly seq: number; readonly content: Content }) => Promise<void>;
+  /** Resolves once no command of the chat is under way. */
+  readonly idle: (key: ChatKey) => Promise<void>;
+  /** Carries out the commands that an earlier process stored but did not reach. */
+  readonly catchUp: (key: ChatKey) => Promise<void>;
+}
+
+export function createCommands(kernel: Kernel, chats: Chats, runner: TurnRunner, outgoing: Outgoing): Commands {
+  const { store, clock, hub } = kernel;
+
+  /** The last command of a chat: one follows the other. */
+  const underWay = new Map<ChatKey, Promise<void>>();
+
+  const run: Commands["run"] = (key, row) => {
+    const done = (underWay.get(key) ?? Promise.resolve()).then(() => carryOut(key, row));
+    const settled = done
+      .catch(() => undefined)
+      .then(() => {
+        if (underWay.get(key) === settled) underWay.delete(key);
+      });
+    underWay.set(key, settled);
+    return done;
+  };
+
+  const carryOut: Commands["run"] = async (key, row) => {
+    const spec = COMMANDS[commandName(row.content) ?? ""];
+    const { isDelivered } = outgoing.wayOf(key);
+    const result = await store.chats.command({
+      chat: key,
+      seq: row.seq,
+      stop: spec !== undefined,
+      archive: spec?.archive ?? false,
+      settings: {},
+      reply: textContent(spec?.reply ?? "I do not know that command."),
+      delivered: isDelivered,
+      atMs: clock.now(),
+    });
+    if (result === "ended") return;
+    const entry = chats.get(key);
+    if (entry) entry.fence = Math.max(entry.fence, result.fence);
+    const running = runner.runOf(key);
+    chats.send(key, { type: "chat.stopped", dropped: result.dropped });
+    if (running?.claim && hub.isWatched(key)) {
+      hub.publish(key, { type: "turn", turnId: running.claim.turnId, attempt: running.claim.attempt, status: "aborted" });
+    }
+    // A turn whose result is on its way to the store finds out by its fence.
+    if (entry && !entry.mail) runner.forget(key);
+    if (!result.part) return;
+    publishPart(kernel, result.part);
+    if (!isDelivered) outgoing.stored(key, [result.part]);
+  };
+
+  return {
+    run,
+    idle: (key) => underWay.get(key) ?? Promise.resolve(),
+    catchUp: async (key) => {
+      for (const row of await store.inbox.commands(key)) if (row.kind === "command") await run(key, row);
+    },
+  };
+}

@@ -1,0 +1,282 @@
+/**
+ * The registry of delivery actors: one per chat that has something to send, each sending its parts in order, one at a time.
+ */
+import { deliveryMachine, type DeliveryEvent } from "../../machines/delivery.machine.ts";
+import type { AnyActorRef, SnapshotFrom } from "xstate";
+import { backoffMs } from "../core/backoff.ts";
+import { channelOf, type ChatKey } from "../core/chat-key.ts";
+import { AmbiguousError, TerminalError, TransientError, noteOf } from "../core/errors.ts";
+import type { OutboxPart } from "../ports/store/records.ts";
+import type { SendOutcome, TakeResult } from "../ports/store/store.ts";
+import type { ChannelDirectory } from "./channels.ts";
+import { pause, type Kernel } from "./kernel.ts";
+import { createRegistry, type Child, type Registry } from "./registry.ts";
+import { isInternal, type Outgoing } from "./turn-commit.ts";
+
+type DeliverySnapshot = SnapshotFrom<typeof deliveryMachine>;
+
+interface DeliveryEntry {
+  readonly key: ChatKey;
+  readonly actor: Child<DeliveryEvent, DeliverySnapshot> & AnyActorRef;
+  part: OutboxPart | undefined;
+  outcome: SendOutcome | undefined;
+  /** A turn commit is about to store the next part as sending. */
+  isReserved: boolean;
+  /** Told meanwhile. */
+  hasMail: boolean;
+}
+
+export interface Deliveries extends Outgoing {
+  readonly logic: Registry<DeliveryEvent, DeliverySnapshot>["logic"];
+  /** Looks for unsettled parts of a chat. */
+  readonly wake: (key: ChatKey) => void;
+  /** The connection of a channel came or went. */
+  readonly channelChanged: (name: string, isOnline: boolean) => void;
+  readonly stateOf: (key: ChatKey) => { readonly state: string; readonly part: OutboxPart | undefined } | undefined;
+  /** Deliveries that could still send: neither idle nor offline nor waiting for a time after `beforeMs`. */
+  readonly active: (beforeMs: number) => number;
+  /** Starts no further send. */
+  readonly close: () => void;
+  readonly counters: { sent: number; ambiguous: number; retried: number; dead: number };
+}
+
+const SEND_BACKOFF = { baseMs: 1_000, maxMs: 300_000 };
+const STORE_BACKOFF = { baseMs: 50, maxMs: 2_000 };
+/** Longest that one call to a platform may take; then its outcome is unknown. */
+const SEND_TIMEOUT_MS = 60_000;
+/** An actor with nothing to send is kept this long for the next reply. */
+const LINGER_MS = 5_000;
+
+export function createDeliveries(kernel: Kernel, channels: ChannelDirectory, addressOf: (key: ChatKey) => Promise<string>, onSettled: (part: OutboxPart, isDelivered: boolean) => void): Deliveries {
+  const { store, clock, random, log, limits, queue } = kernel;
+  const entries = new Map<ChatKey, DeliveryEntry>();
+  /** Idle deliveries in the order in which they came to rest. */
+  const resting = new Map<ChatKey, number>();
+  const counters = { sent: 0, ambiguous: 0, retried: 0, dead: 0 };
+  let isClosed = false;
+
+  const tell = (key: ChatKey, event: DeliveryEvent): void => entries.get(key)?.actor.send(event);
+
+  const adopt = (entry: DeliveryEntry, taken: TakeResult): void => {
+    const nowMs = clock.now();
+    entry.part = taken.type === "taken" ? taken.part : undefined;
+    if (taken.type === "taken") entry.actor.send({ type: "part.taken", partId: taken.part.id, attempt: taken.part.attempts });
+    else if (taken.type === "later") entry.actor.send({ type: "part.later", delayMs: Math.max(1, taken.atMs - nowMs) });
+    else entry.actor.send({ type: "parts.none" });
+  };
+
+  const take = async (key: ChatKey): Promise<void> => {
+    const entry = entries.get(key);
+    if (!entry || isClosed) return;
+    try {
+      adopt(entry, await store.outbox.take(key, { atMs: clock.now(), maxAgeMs: limits.outboxMaxAgeMs }));
+    } catch (error) {
+      log.warn({ chat: key, err: error }, "outbox could not be read; trying again");
+      tell(key, { type: "store.failed", delayMs: backoffMs(STORE_BACKOFF, 4, random.next()) });
+    }
+  };
+
+  const send = async (key: ChatKey): Promise<void> => {
+    const entry = entries.get(key);
+    if (!entry?.part) return;
+    entry.outcome = await outcomeOf(entry, entry.part);
+    entry.actor.send({ type: "send.ended" });
+  };
+
+  const outcomeOf = async (entry: DeliveryEntry, part: OutboxPart): Promise<SendOutcome> => {
+    const channel = channels.find(channelOf(entry.key));
+    const abort = new AbortController();
+    const cancel = clock.setTimer(SEND_TIMEOUT_MS, () => abort.abort(new AmbiguousError("SEND_UNKNOWN", `no answer from the platform within ${SEND_TIMEOUT_MS} ms`)));
+    try {
+      if (!channel) throw new TransientError("CHANNEL_ABSENT", `channel ${channelOf(entry.key)} is not configured`);
+      const address = await addressOf(entry.key);
+      const timedOut = new Promise<never>((_, reject) => abort.signal.addEventListener("abort", () => reject(abort.signal.reason as Error), { once: true }));
+      timedOut.catch(() => undefined);
+      const sent = await Promise.race([
+        channel.deliver({ chat: entry.key, address, content: part.content, idempotencyKey: `${part.turnId}/${part.part}`, signal: abort.signal }),
+        timedOut,
+      ]);
+      channels.count(channel.name, "sent");
+      return { type: "sent", platformId: sent.platformId };
+    } catch (error) {
+      if (channel) channels.count(channel.name, "failed");
+      return failureOf(part, error);
+    } finally {
+      cancel();
+    }
+  };
+
+  const failureOf = (part: OutboxPart, cause: unknown): SendOutcome => {
+    const error = noteOf(cause);
+    log.warn({ chat: part.chat, part: part.id, attempt: part.attempts, error }, "part was not sent");
+    if (cause instanceof TerminalError) return { type: "refused", error };
+    // What an adapter did not foresee may have happened after the platform took it.
+    const isAmbiguous = cause instanceof AmbiguousError || !(cause instanceof TransientError);
+    const asked = cause instanceof TransientError ? cause.retryAfterMs : undefined;
+    return { type: "retry", ambiguous: isAmbiguous, nextTryAtMs: clock.now() + (asked ?? backoffMs(SEND_BACKOFF, part.attempts, random.next())), error };
+  };
+
+  const settle = async (key: ChatKey): Promise<void> => {
+    const entry = entries.get(key);
+    const part = entry?.part;
+    const outcome = entry?.outcome;
+    if (!entry || !part || !outcome) return;
+    const mayTake = !isClosed && channels.isOnline(channelOf(key));
+    const isLast = part.part === part.of && !entry.hasMail;
+    for (let failures = 1; !kernel.closed.aborted; failures += 1) {
+      try {
+        const settled = { chat: key, id: part.id, attempt: part.attempts, outcome, lazy: isLast && outcome.type === "sent", atMs: clock.now() };
+        const next = await store.outbox.settle(settled, mayTake ? { maxAgeMs: limits.outboxMaxAgeMs } : undefined);
+        count(part, outcome);
+        entry.part = undefined;
+        entry.outcome = undefined;
+        return adopt(entry, next);
+      } catch (error) {
+        log.error({ chat: key, part: part.id, failures, err: error }, "what a send came to could not be stored; trying again");
+        await pause(kernel, backoffMs(STORE_BACKOFF, failures, random.next()));
+      }
+    }
+  };
+
+  const count = (part: OutboxPart, outcome: SendOutcome): void => {
+    if (outcome.type === "sent") counters.sent += 1;
+    else if (outcome.type === "refused") counters.dead += 1;
+    else counters.retried += 1;
+    if (outcome.type === "retry" && outcome.ambiguous) counters.ambiguous += 1;
+    if (outcome.type !== "retry") onSettled(part, outcome.type === "sent");
+  };
+
+  const machine = deliveryMachine.provide({
+    actions: {
+      takePart: ({ context }) => void take(context.key),
+      sendPart: ({ context }) => void send(context.key),
+      settlePart: ({ context }) => void settle(context.key),
+      expireParts: ({ context }) =>
+        void store.outbox.expire(context.key, clock.now() - limits.outboxMaxAgeMs).catch((error: unknown) => log.warn({ chat: context.key, err: error }, "old parts could not be expired")),
+    },
+  });
+
+  const childLogic = Object.create(machine, {
+    transition: {
+      value: (before: DeliverySnapshot, event: DeliveryEvent, scope: Parameters<typeof machine.transition>[2]) => {
+        const after = machine.transition(before, event, scope);
+        if (after.value !== before.value) {
+          const key = scope.self.id as ChatKey;
+          resting.delete(key);
+          if (after.hasTag("evictable")) resting.set(key, clock.now());
+        }
+        return after;
+      },
+    },
+  }) as typeof machine;
+
+  const registry = createRegistry<DeliveryEvent, DeliverySnapshot>({
+    childLogic,
+    queue,
+    onCrash: (key, error) => {
+      log.error({ chat: key, err: error }, "delivery crashed; starting again");
+      entries.delete(key as ChatKey);
+      registry.wakeAt(key, clock.now() + 1_000);
+    },
+    onWake: (key) => {
+      if (key === SWEEP) sweep();
+      else wake(key as ChatKey);
+    },
+  });
+
+  const ensure = (key: ChatKey): DeliveryEntry => {
+    const known = entries.get(key);
+    if (known) return known;
+    const actor = registry.create(key, { input: { key, isOnline: channels.isOnline(channelOf(key)) } });
+    const entry: DeliveryEntry = { key, actor, part: undefined, outcome: undefined, isReserved: false, hasMail: false };
+    entries.set(key, entry);
+    resting.set(key, clock.now());
+    if (entries.size === 1) registry.wakeAt(SWEEP, clock.now() + LINGER_MS);
+    return entry;
+  };
+
+  const wake = (key: ChatKey): void => {
+    if (isInternal(key)) return;
+    const entry = ensure(key);
+    if (entry.isReserved) entry.hasMail = true;
+    else entry.actor.send({ type: "parts.stored" });
+  };
+
+  const release = (entry: DeliveryEntry): void => {
+    entry.isReserved = false;
+    if (!entry.hasMail) return;
+    entry.hasMail = false;
+    entry.actor.send({ type: "parts.stored" });
+  };
+
+  /** Stops the actors that have had nothing to send for a while. */
+  const sweep = (): void => {
+    const beforeMs = clock.now() - LINGER_MS;
+    for (const [key, sinceMs] of resting) {
+      if (sinceMs > beforeMs) break;
+      const entry = entries.get(key);
+      if (entry?.isReserved) continue;
+      resting.delete(key);
+      entries.delete(key);
+      if (entry) registry.stop(entry.actor);
+    }
+    if (entries.size > 0) registry.wakeAt(SWEEP, clock.now() + LINGER_MS);
+  };
+
+  return {
+    logic: registry.logic,
+    counters,
+    wayOf: (key) => ({
+      isDelivered: isInternal(key),
+      maxUnits: channels.find(channelOf(key))?.limits.textUnits ?? Number.MAX_SAFE_INTEGER,
+    }),
+    reserve: (key) => {
+      if (isClosed || !channels.isOnline(channelOf(key))) return false;
+      const entry = ensure(key);
+      if (entry.isReserved || entry.actor.getSnapshot().value !== "idle") return false;
+      entry.isReserved = true;
+      return true;
+    },
+    cancel: (key) => {
+      const entry = entries.get(key);
+      if (entry) release(entry);
+    },
+    stored: (key, parts) => {
+      const entry = entries.get(key);
+      const first = parts[0];
+      if (!entry?.isReserved || first?.status !== "sending") {
+        if (entry?.isReserved) release(entry);
+        return wake(key);
+      }
+      entry.isReserved = false;
+      entry.part = first;
+      entry.actor.send({ type: "part.taken", partId: first.id, attempt: first.attempts });
+      if (entry.hasMail) release(entry);
+    },
+    wake,
+    channelChanged: (name, isOnline) => {
+      for (const entry of entries.values()) {
+        if (channelOf(entry.key) === name) entry.actor.send({ type: isOnline ? "channel.online" : "channel.offline" });
+      }
+    },
+    stateOf: (key) => {
+      const entry = entries.get(key);
+      return entry && { state: entry.actor.getSnapshot().value, part: entry.part };
+    },
+    active: (beforeMs) => {
+      let active = 0;
+      for (const entry of entries.values()) {
+        const { value } = entry.actor.getSnapshot();
+        const isWaiting = value === "backingOff" && queue.entriesOf(entry.actor).every((timer) => timer.dueAtMs > beforeMs);
+        if (value !== "idle" && value !== "offline" && !isWaiting) active += 1;
+      }
+      return active;
+    },
+    close: () => {
+      isClosed = true;
+    },
+  };
+}
+
+/** Wake key of the sweep; no chat key has this form. */
+const SWEEP = "sweep";

@@ -1,0 +1,344 @@
+/**
+ * Puts the actor system together: the supervisor with its queues, the registries of chats, deliveries, channels and jobs, and the ways
+ * in and out. `createEventLoop` is the library's event loop; the gateway gives it channels.
+ */
+import { createActor, fromCallback, fromPromise, type AnyActorRef, type SnapshotFrom } from "xstate";
+import type { ChatEvent, TurnInput } from "../../machines/chat.machine.ts";
+import { systemMachine } from "../../machines/system.machine.ts";
+import { channelOf, parseChatKey, type ChatKey } from "../core/chat-key.ts";
+import { parseContent, type Content } from "../core/content.ts";
+import { InvariantError, RequestError, TransientError } from "../core/errors.ts";
+import { DEFAULT_LIMITS, type Limits } from "../core/limits.ts";
+import type { Agent } from "../ports/agent.ts";
+import type { Channel } from "../ports/channel.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+import type { Random } from "../ports/random.ts";
+import type { JobRecord } from "../ports/store/records.ts";
+import type { Store } from "../ports/store/store.ts";
+import type { CronJobInput, EventLoop, Health } from "./api.ts";
+import { createChannels } from "./channels.ts";
+import { createChats, type Chats } from "./chats.ts";
+import { createCommands } from "./commands.ts";
+import { createDeliveries } from "./deliveries.ts";
+import { drain } from "./drain.ts";
+import { createIntake } from "./intake.ts";
+import { chatOfJob, createJobs } from "./jobs.ts";
+import type { Kernel } from "./kernel.ts";
+import { createMaintenance } from "./maintenance.ts";
+import { createQuarantine, forgetTold } from "./quarantine.ts";
+import { nextTickAfter, parseSchedule } from "./schedule.ts";
+import { FORBIDDEN_CLOCK, createSchedulingQueue, installScheduler } from "./scheduler.ts";
+import { streamChat } from "./stream.ts";
+import { createStreamHub } from "./stream-hub.ts";
+import { createTurnCommits, publishPart, type Outgoing } from "./turn-commit.ts";
+import { createTurnQueue } from "./turn-queue.ts";
+import { createTurnRunner } from "./turn-runner.ts";
+import { createViews } from "./views.ts";
+
+/** Everything an event loop stands on; src/app and the simulator fill in clock, chance and store. */
+export interface EventLoopParts {
+  readonly store: Store;
+  readonly agent: Agent;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly limits?: Partial<Limits>;
+  readonly channels?: readonly Channel[];
+  readonly debounceMs?: number;
+  /** Facts that only the host process knows. */
+  readonly host?: {
+    readonly version: string;
+    readonly node: string;
+    readonly loopDelayMs: () => { readonly p50: number; readonly p99: number; readonly now: number };
+    readonly memoryBytes: () => number;
+  };
+}
+
+const NO_HOST = { version: "0", node: "local", loopDelayMs: () => ({ p50: 0, p99: 0, now: 0 }), memoryBytes: () => 0 };
+/** A loop delayed longer than this is not healthy. */
+const LOOP_STALL_MS = 2_000;
+/** A commit older than this makes a health check try one. */
+const COMMIT_FRESH_MS = 10_000;
+
+export function assembleEventLoop(parts: EventLoopParts): EventLoop {
+  const { store, clock, random, log, agent } = parts;
+  const limits: Limits = { ...DEFAULT_LIMITS, ...parts.limits };
+  const host = parts.host ?? NO_HOST;
+  const ended = new AbortController();
+  const queue = createSchedulingQueue(clock);
+  const hub = createStreamHub();
+  const turnQueue = createTurnQueue({ slots: limits.concurrentTurns, clock, grant: (key) => chats.send(key, { type: "slot.granted" }) });
+  const kernel: Kernel = { store, clock, random, log, limits, agent, queue, turnQueue, hub, closed: ended.signal };
+
+  const runner = createTurnRunner(kernel, () => true);
+  const outgoing: Outgoing = {
+    wayOf: (key) => deliveries.wayOf(key),
+    reserve: (key) => deliveries.reserve(key),
+    cancel: (key) => deliveries.cancel(key),
+    stored: (key, stored) => deliveries.stored(key, stored),
+  };
+  const commits = createTurnCommits(kernel, { chats: () => chats, runner, outgoing, onRunEnded: (run, turnId, delivers) => jobs.runEnded(run.jobId, turnId, delivers) });
+  const chats: Chats = createChats(
+    kernel,
+    { debounceMs: parts.debounceMs ?? 0 },
+    {
+      implementations: {
+        actors: { runTurn: fromCallback<ChatEvent, TurnInput>(({ input, sendBack }) => runner.start(input, sendBack)) },
+        actions: {
+          requestSlot: ({ context }, params) => turnQueue.request(context.key, params),
+          releaseSlot: ({ context }) => turnQueue.release(context.key),
+          commitTurn: ({ context }) => commits.commit(context.key),
+        },
+      },
+      forget: (key) => {
+        runner.forget(key);
+        turnQueue.release(key);
+      },
+      quarantine: createQuarantine(kernel, { chats: () => chats, outgoing: () => outgoing }),
+    },
+  );
+  const commands = createCommands(kernel, chats, runner, outgoing);
+  const intake = createIntake(kernel, chats, runner, commands, outgoing, { mayMerge: (parts.debounceMs ?? 0) === 0 });
+  const jobs = createJobs(kernel, intake);
+  const channels = createChannels(kernel, parts.channels ?? [], {
+    accept: (_, messages) => intake.accept(messages),
+    changed: (name, isOnline) => deliveries.channelChanged(name, isOnline),
+  });
+  const addressOf = async (key: ChatKey): Promise<string> => chats.get(key)?.address || ((await store.chats.open(key))?.address ?? "");
+  const deliveries = createDeliveries(kernel, channels, addressOf, (part, isDelivered) => jobs.partSettled(part.turnId, part.part === part.of || !isDelivered));
+  const views = createViews(kernel, chats, runner);
+  const maintenance = createMaintenance(kernel, { chats, deliveries, jobs, commands });
+
+  let bootError: unknown;
+  let startedAt = 0;
+  const boot = async (): Promise<void> => {
+    try {
+      await store.start();
+      const found = await store.turns.recover(clock.now());
+      if (found.suspects > 0 || found.ambiguous > 0) log.warn(found, "the last process ended uncleanly; its turns and sends are taken up again");
+      turnQueue.open();
+      await maintenance.refill();
+      channels.start();
+      void maintenance.recover();
+      startedAt = clock.now();
+    } catch (error) {
+      bootError = error;
+      throw error;
+    }
+  };
+
+  const machine = systemMachine.provide({
+    actors: {
+      chats: chats.logic,
+      deliveries: deliveries.logic,
+      channels: channels.logic,
+      jobs: jobs.logic,
+      boot: fromPromise(boot),
+      drain: fromPromise(() => drain(kernel, { chats, deliveries, channels, jobs, intake, runner, commits })),
+    },
+    actions: { maintain: () => void maintenance.maintain() },
+  });
+  const system = createActor(machine, {
+    id: "system",
+    clock: FORBIDDEN_CLOCK,
+    input: { drainTimeoutMs: limits.drainTimeoutMs, maintenancePeriodMs: Math.max(1_000, Math.min(30_000, limits.idleTimeoutMs / 2)) },
+  });
+  installScheduler((system as AnyActorRef).system, queue);
+
+  /** Resolves when the system's snapshot satisfies `isThere`. */
+  const reaches = (isThere: (snapshot: SnapshotFrom<typeof machine>) => boolean): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const look = (snapshot: SnapshotFrom<typeof machine>): boolean => {
+        const found = isThere(snapshot);
+        if (found) resolve();
+        return found;
+      };
+      if (look(system.getSnapshot())) return;
+      const subscription = system.subscribe({
+        next: (snapshot) => {
+          if (look(snapshot)) subscription.unsubscribe();
+        },
+        error: (error) => reject(new InvariantError("the supervisor crashed", { cause: error })),
+        complete: () => resolve(),
+      });
+    });
+
+  let starting: Promise<void> | undefined;
+  let stopping: Promise<void> | undefined;
+  const isOpen = (): boolean => system.getSnapshot().hasTag("open");
+  const requireOpen = (): void => {
+    if (!isOpen()) throw new TransientError("DRAINING", "the runtime is starting or shutting down; try again shortly", { retryAfterMs: 2_000 });
+  };
+
+  const start = (): Promise<void> => {
+    starting ??= (async () => {
+      system.start();
+      await reaches((snapshot) => snapshot.value !== "booting");
+      if (system.getSnapshot().value !== "failed") return;
+      ended.abort();
+      queue.close();
+      throw bootError;
+    })();
+    return starting;
+  };
+
+  const shutdown = (): Promise<void> => {
+    stopping ??= (async () => {
+      if (!starting) return;
+      await starting.catch(() => undefined);
+      if (system.getSnapshot().value === "failed") return;
+      system.send({ type: "shutdown.requested" });
+      await reaches((snapshot) => snapshot.status !== "active");
+      ended.abort();
+      queue.close();
+      await store.stop();
+    })();
+    return stopping;
+  };
+
+  const knownOrCreatable = async (key: ChatKey): Promise<void> => {
+    if (channelOf(key) === "api" || chats.get(key)?.actor || (await store.chats.open(key))) return;
+    throw new RequestError("CHAT_UNKNOWN", `chat ${key} has never been met; only api: chats are created over HTTP and by the library`, { path: "key" });
+  };
+
+  const contentOf = (content: string | Content): Content => parseContent(content, typeof content === "string" ? "text" : "content");
+
+  return {
+    start,
+    run: async () => {
+      await start();
+      await reaches((snapshot) => snapshot.status !== "active");
+      await stopping;
+    },
+    shutdown,
+    addChatMessage: async (text, content, options = {}) => {
+      requireOpen();
+      const key = parseChatKey(text);
+      const parsed = contentOf(content);
+      await knownOrCreatable(key);
+      const dedupe = options.messageId === undefined ? undefined : { scope: key, externalId: options.messageId };
+      const [result] = await intake.append([{ chat: key, address: "", content: parsed, sender: options.sender, turnClass: "interactive", dedupe, repliesWhenFull: false }]);
+      switch (result?.status) {
+        case "accepted":
+          return { seq: result.seq, duplicate: false };
+        case "duplicate":
+          return { seq: result.seq, duplicate: true };
+        case "full":
+          throw new RequestError("INBOX_FULL", `chat ${key} has ${limits.inboxPerChat} messages waiting (limits.inboxPerChat); send it again later`);
+        default:
+          throw new RequestError("MESSAGE_CONFLICT", `messageId ${options.messageId} was used in chat ${key} with another body; use a new id`, { path: "messageId" });
+      }
+    },
+    send: async (text, content) => {
+      requireOpen();
+      const key = parseChatKey(text);
+      const parsed = contentOf(content);
+      await knownOrCreatable(key);
+      const { isDelivered } = deliveries.wayOf(key);
+      const stored = await store.outbox.put(key, [parsed], { groupId: `out.${random.id()}`, delivered: isDelivered, atMs: clock.now() });
+      for (const part of stored) publishPart(kernel, part);
+      if (!isDelivered) deliveries.stored(key, stored);
+      return stored[0]?.id ?? "";
+    },
+    stream: (text, options = {}) => streamChat(kernel, chats, runner, parseChatKey(text), options),
+    addCronJob: async (input) => {
+      requireOpen();
+      const job = jobOf(input, clock.now());
+      await store.jobs.put(job);
+      jobs.arm(job);
+      return job;
+    },
+    removeCronJob: async (id) => {
+      jobs.disarm(id);
+      return store.jobs.remove(id);
+    },
+    jobs: (page = { limit: 100 }) => store.jobs.list(page),
+    jobRuns: (id, page = { limit: 100 }) => store.jobs.runs(id, page),
+    stop: async (text) => {
+      const { key } = await views.recordOf(text);
+      requireOpen();
+      await intake.append([{ chat: key, address: "", content: [{ type: "text", text: "/stop" }], sender: undefined, turnClass: "interactive", dedupe: undefined, repliesWhenFull: false }]);
+      await commands.idle(key);
+      return views.chat(key);
+    },
+    reset: async (text) => {
+      const { key } = await views.recordOf(text);
+      requireOpen();
+      await store.chats.reset(key, clock.now());
+      await forgetTold(kernel, key);
+      const entry = chats.get(key);
+      if (entry) chats.discard(entry);
+      return views.chat(key);
+    },
+    retry: async (text, options = {}) => {
+      const before = await views.recordOf(text);
+      requireOpen();
+      const { key } = before;
+      const result = await store.chats.retry(key, { skip: options.skip ?? false, atMs: clock.now() });
+      if (!result || (result.restored === 0 && result.skipped === 0 && before.state !== "quarantined")) {
+        throw new RequestError("WRONG_STATE", `chat ${key} has nothing to retry: no turn failed and it is not quarantined`);
+      }
+      await forgetTold(kernel, key);
+      const after = await views.recordOf(key);
+      const entry = chats.get(key);
+      if (!entry) chats.wake(key);
+      else if (entry.state === "quarantined" || entry.state === "backingOff") entry.fence = Math.max(entry.fence, result.fence);
+      else chats.discard(entry);
+      chats.send(key, { type: "chat.retried", waiting: after.waiting });
+      return views.chat(key);
+    },
+    passivate: async (text) => {
+      const { key } = await views.recordOf(text);
+      requireOpen();
+      const entry = chats.get(key);
+      if (entry && !(await chats.passivate(entry))) {
+        throw new RequestError("WRONG_STATE", `chat ${key} is ${entry.state}; only a chat at rest can be passivated`);
+      }
+      return views.chat(key);
+    },
+    why: views.why,
+    chat: views.chat,
+    chats: views.chats,
+    events: async (text, from, limit) => store.events.list((await views.recordOf(text)).key, from, limit),
+    status: async () => {
+      const counts = await store.chats.counts();
+      return {
+        version: host.version,
+        state: String(system.getSnapshot().value),
+        startedAt,
+        node: host.node,
+        store: store.location,
+        queue: turnQueue.facts(),
+        timers: queue.size(),
+        chats: { known: counts.known, live: chats.liveCount(), quarantined: counts.quarantined },
+        loopDelayMs: { p50: host.loopDelayMs().p50, p99: host.loopDelayMs().p99 },
+        memoryBytes: host.memoryBytes(),
+        channels: channels.status(),
+      };
+    },
+    health: async (): Promise<Health> => {
+      const loopDelayMs = host.loopDelayMs().now;
+      const isFresh = await maintenance.commits(COMMIT_FRESH_MS);
+      return { healthy: isFresh && loopDelayMs < LOOP_STALL_MS, loopDelayMs, lastCommitAt: maintenance.lastCommitAtMs() };
+    },
+    isReady: isOpen,
+  };
+}
+
+function jobOf(input: CronJobInput, nowMs: number): JobRecord {
+  chatOfJob(input.id);
+  const schedule = parseSchedule(input.schedule, nowMs);
+  return {
+    id: input.id,
+    name: input.name ?? input.id,
+    message: input.message,
+    schedule,
+    deliverTo: input.deliver && parseChatKey(input.deliver.chat),
+    turnClass: "cron",
+    origin: "library",
+    paused: false,
+    nextAtMs: nextTickAfter(schedule, nowMs),
+    createdAtMs: nowMs,
+  };
+}

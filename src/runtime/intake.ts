@@ -1,0 +1,201 @@
+/**
+ * The one way in: classifies by syntax, commits with its dedupe key, and only then tells the chat. When a chat is at rest and a turn
+ * slot is free, the append claims the turn in the same commit.
+ */
+import { bodyHash } from "../core/body-hash.ts";
+import { channelOf, type ChatKey } from "../core/chat-key.ts";
+import { textContent, type Content } from "../core/content.ts";
+import { invariant } from "../core/errors.ts";
+import type { TurnClass } from "../core/turn-class.ts";
+import type { AcceptOutcome, InboundMessage } from "../ports/channel.ts";
+import type { Sender } from "../ports/store/records.ts";
+import type { AppendRequest, AppendResult, DedupeKey } from "../ports/store/store.ts";
+import type { ChatEntry, Chats } from "./chats.ts";
+import { commandName, type Commands } from "./commands.ts";
+import type { Kernel } from "./kernel.ts";
+import { publishPart, type Outgoing } from "./turn-commit.ts";
+import type { TurnRunner } from "./turn-runner.ts";
+
+export interface IntakeRow {
+  readonly chat: ChatKey;
+  readonly address: string;
+  readonly content: Content;
+  readonly sender: Sender | undefined;
+  readonly turnClass: TurnClass;
+  readonly dedupe: Omit<DedupeKey, "bodyHash"> | undefined;
+  /** Tell the person when the inbox is full; without it the caller tells. */
+  readonly repliesWhenFull: boolean;
+}
+
+/** Rows on their way: `requests` go to the store, then exactly one of `finish` and `cancel` is called. */
+export interface IntakePlan {
+  readonly requests: readonly AppendRequest[];
+  readonly finish: (results: readonly AppendResult[]) => void;
+  /** The store took nothing. */
+  readonly cancel: () => void;
+}
+
+export interface Intake {
+  readonly plan: (rows: readonly IntakeRow[]) => IntakePlan;
+  /** All rows in one commit. @throws TransientError STORE_UNAVAILABLE */
+  readonly append: (rows: readonly IntakeRow[]) => Promise<readonly AppendResult[]>;
+  /** What a platform brought; answers in the order given, after the commit. */
+  readonly accept: (messages: readonly InboundMessage[]) => Promise<readonly AcceptOutcome[]>;
+  /** Appends not yet handed to their chats. */
+  readonly pending: () => number;
+  readonly counters: { accepted: number; duplicates: number; refused: number };
+}
+
+const BUSY_EVERY_MS = 60_000;
+
+interface PlannedRow {
+  readonly entry: ChatEntry;
+  readonly isCommand: boolean;
+  /** The chat was not live: the last of its rows in this batch opens it, and its record counts the others. */
+  readonly isOpening: boolean;
+  readonly isLast: boolean;
+  readonly isReserved: boolean;
+  readonly row: IntakeRow;
+}
+
+export function createIntake(kernel: Kernel, chats: Chats, runner: TurnRunner, commands: Commands, outgoing: Outgoing, options: { readonly mayMerge: boolean }): Intake {
+  const { store, clock, random, limits, turnQueue, log } = kernel;
+  const counters = { accepted: 0, duplicates: 0, refused: 0 };
+  let pending = 0;
+
+  const planRow = (row: IntakeRow, place: number, rows: readonly IntakeRow[], opening: Set<ChatKey>): PlannedRow => {
+    const known = chats.get(row.chat);
+    if (!known) opening.add(row.chat);
+    const entry = known ?? chats.prepare(row.chat);
+    entry.pins += 1;
+    const isOpening = opening.has(row.chat);
+    const isLast = rows.findLastIndex((other) => other.chat === row.chat) === place;
+    const isAlone = isLast && rows.findIndex((other) => other.chat === row.chat) === place;
+    const isCommand = commandName(row.content) !== undefined;
+    const isAtRest = isOpening || (entry.actor !== undefined && entry.state === "idle" && !entry.mail);
+    const isReserved = options.mayMerge && !isCommand && isAlone && entry.pins === 1 && isAtRest && turnQueue.reserve(row.chat, row.turnClass);
+    return { entry, isCommand, isOpening, isLast, isReserved, row };
+  };
+
+  const requestOf = (planned: PlannedRow): AppendRequest => {
+    const { row } = planned;
+    return {
+      chat: row.chat,
+      address: row.address,
+      kind: planned.isCommand ? "command" : "message",
+      turnClass: row.turnClass,
+      content: row.content,
+      sender: row.sender,
+      receivedAtMs: clock.now(),
+      dedupe: row.dedupe && { ...row.dedupe, bodyHash: bodyHash(JSON.stringify(row.content)) },
+      inboxMax: limits.inboxPerChat,
+      busyReply: row.repliesWhenFull
+        ? { content: textContent(`I have ${limits.inboxPerChat} messages of yours to answer first; please send this again later.`), everyMs: BUSY_EVERY_MS }
+        : undefined,
+      open: planned.isOpening && planned.isLast,
+      claim: planned.isReserved ? { turnId: random.id(), suspect: false } : undefined,
+    };
+  };
+
+  const settleRow = (planned: PlannedRow, result: AppendResult): void => {
+    const { entry, row } = planned;
+    entry.pins -= 1;
+    if (result.status === "accepted") accepted(planned, result);
+    else {
+      if (result.status === "duplicate") counters.duplicates += 1;
+      else counters.refused += 1;
+      if (result.status === "full" && result.reply) {
+        publishPart(kernel, result.reply);
+        outgoing.stored(row.chat, [result.reply]);
+      }
+      if (planned.isOpening && planned.isLast) abandon(entry);
+    }
+    if (planned.isReserved && !isUsingSlot(chats.get(row.chat))) turnQueue.release(row.chat);
+  };
+
+  const accepted = (planned: PlannedRow, result: AppendResult & { status: "accepted" }): void => {
+    const { entry, row } = planned;
+    counters.accepted += 1;
+    if (result.claim) {
+      runner.expect(result.claim);
+      entry.fence = Math.max(entry.fence, result.claim.fence);
+    }
+    if (planned.isOpening) {
+      if (result.chat && !entry.actor && chats.get(row.chat) === entry) chats.open(entry, result.chat);
+    } else if (!chats.get(row.chat)) chats.wake(row.chat);
+    else if (!planned.isCommand) chats.send(row.chat, { type: "message.received", turnClass: row.turnClass });
+    if (planned.isCommand) {
+      commands.run(row.chat, { seq: result.seq, content: row.content }).catch((error: unknown) => {
+        log.error({ chat: row.chat, seq: result.seq, err: error }, "command could not be stored; it is tried again at the next start");
+      });
+    }
+  };
+
+  /** A chat that was only about to be opened: nothing of its row was taken. */
+  const abandon = (entry: ChatEntry): void => {
+    if (entry.actor || chats.get(entry.key) !== entry) return;
+    if (entry.pins === 0 && (entry.mail?.length ?? 0) === 0) chats.drop(entry);
+    else chats.wake(entry.key);
+  };
+
+  const plan: Intake["plan"] = (rows) => {
+    const opening = new Set<ChatKey>();
+    const planned = rows.map((row, place) => planRow(row, place, rows, opening));
+    pending += 1;
+    return {
+      requests: planned.map(requestOf),
+      finish: (results) => {
+        pending -= 1;
+        invariant(results.length === planned.length, "the store answered another number of rows than it was given");
+        for (const [place, result] of results.entries()) settleRow(planned[place]!, result);
+      },
+      cancel: () => {
+        pending -= 1;
+        for (const row of planned) {
+          row.entry.pins -= 1;
+          if (row.isReserved && !isUsingSlot(chats.get(row.row.chat))) turnQueue.release(row.row.chat);
+          if (row.isOpening && row.isLast) abandon(row.entry);
+        }
+      },
+    };
+  };
+
+  const append: Intake["append"] = async (rows) => {
+    const planned = plan(rows);
+    let results: readonly AppendResult[];
+    try {
+      results = await store.inbox.append(planned.requests);
+    } catch (error) {
+      planned.cancel();
+      throw error;
+    }
+    planned.finish(results);
+    return results;
+  };
+
+  return {
+    plan,
+    append,
+    accept: async (messages) => {
+      if (messages.length === 0) return [];
+      const results = await append(
+        messages.map((message) => ({
+          chat: message.chat,
+          address: message.address,
+          content: message.content,
+          sender: message.sender,
+          turnClass: "interactive",
+          dedupe: { scope: channelOf(message.chat), externalId: message.externalId },
+          repliesWhenFull: true,
+        })),
+      );
+      return results.map((result) => result.status);
+    },
+    pending: () => pending,
+    counters,
+  };
+}
+
+function isUsingSlot(entry: ChatEntry | undefined): boolean {
+  return entry?.actor !== undefined && (entry.state === "queued" || entry.state === "responding");
+}

@@ -1,0 +1,107 @@
+/** What is done from time to time, and once at boot: take up what waits, refill the heap, passivate, delete what is too old. */
+import type { Chats } from "./chats.ts";
+import type { Commands } from "./commands.ts";
+import type { Deliveries } from "./deliveries.ts";
+import type { Jobs } from "./jobs.ts";
+import { TIMER_HORIZON_MS, pause, type Kernel } from "./kernel.ts";
+
+export interface Maintenance {
+  /** Opens the chats that have work, a bounded number at a time. Runs beside normal work. */
+  readonly recover: () => Promise<void>;
+  readonly refill: () => Promise<void>;
+  readonly maintain: () => Promise<void>;
+  /** True when the store has committed within `freshMs`; tries a commit otherwise. */
+  readonly commits: (freshMs: number) => Promise<boolean>;
+  readonly lastCommitAtMs: () => number | undefined;
+}
+
+const PAGE = 500;
+/** Chats waiting for a slot beyond which recovery lets them go first. */
+const BACKLOG_MAX = 5_000;
+const PASSIVATE_BATCH = 500;
+const REFILL_MAX = 50_000;
+const SWEEP_ROUNDS_MAX = 100;
+const PING_TIMEOUT_MS = 5_000;
+
+export function createMaintenance(kernel: Kernel, parts: { readonly chats: Chats; readonly deliveries: Deliveries; readonly jobs: Jobs; readonly commands: Commands }): Maintenance {
+  const { store, clock, limits, log, turnQueue } = kernel;
+  const { chats, deliveries, jobs, commands } = parts;
+  let lastCommitAtMs: number | undefined;
+  let isAtWork = false;
+
+  const refill = async (): Promise<void> => {
+    for (const { chat, timer } of await store.timers.dueBefore(clock.now() + TIMER_HORIZON_MS, REFILL_MAX)) {
+      if (!chats.get(chat)) chats.wakeAt(chat, timer.dueAtMs);
+    }
+    await jobs.refill();
+  };
+
+  const recover = async (): Promise<void> => {
+    let cursor: string | undefined;
+    try {
+      while (!kernel.closed.aborted) {
+        const page = await store.chats.needingWork({ limit: PAGE, cursor });
+        for (const record of page.items) {
+          if (record.unsettledParts > 0) deliveries.wake(record.key);
+          if (record.waitingCommands > 0) commands.catchUp(record.key).catch((error: unknown) => log.error({ chat: record.key, err: error }, "stored command failed"));
+          if ((record.waiting > 0 || record.openTurn) && !chats.get(record.key)) chats.open(chats.prepare(record.key), record);
+        }
+        cursor = page.next;
+        if (cursor === undefined) return;
+        while (turnQueue.facts().waiting > BACKLOG_MAX && !kernel.closed.aborted) await pause(kernel, 20);
+        await new Promise<void>((resolve) => clock.soon(resolve));
+      }
+    } catch (error) {
+      log.error({ err: error }, "chats with waiting messages could not be listed; trying again");
+      await pause(kernel, 1_000);
+      if (!kernel.closed.aborted) await recover();
+    }
+  };
+
+  const passivateIdle = async (): Promise<void> => {
+    const beforeMs = clock.now() - limits.idleTimeoutMs;
+    for (;;) {
+      const idle = chats.idleSince(beforeMs, PASSIVATE_BATCH);
+      const done = await Promise.all(idle.map(chats.passivate));
+      if (idle.length < PASSIVATE_BATCH || !done.includes(true)) return;
+    }
+  };
+
+  const sweep = async (): Promise<void> => {
+    const now = clock.now();
+    const retention = {
+      eventsBeforeMs: now - limits.eventRetentionMs,
+      dedupeBeforeMs: now - limits.dedupeRetentionMs,
+      inboxBeforeMs: now - limits.inboxRetentionMs,
+      historyBeforeMs: now - limits.historyRetentionMs,
+      outboxBeforeMs: now - limits.inboxRetentionMs,
+    };
+    for (let round = 0; round < SWEEP_ROUNDS_MAX && (await store.sweep(retention)); round += 1) await pause(kernel, 10);
+  };
+
+  return {
+    recover,
+    refill,
+    maintain: async () => {
+      if (isAtWork) return;
+      isAtWork = true;
+      try {
+        await refill();
+        await passivateIdle();
+        await sweep();
+        lastCommitAtMs = clock.now();
+      } catch (error) {
+        log.warn({ err: error }, "maintenance was cut short; it comes again");
+      } finally {
+        isAtWork = false;
+      }
+    },
+    commits: async (freshMs) => {
+      if (lastCommitAtMs !== undefined && clock.now() - lastCommitAtMs < freshMs) return true;
+      const inTime = await Promise.race([store.ping().then(() => true, () => false), pause(kernel, PING_TIMEOUT_MS).then(() => false)]);
+      if (inTime) lastCommitAtMs = clock.now();
+      return inTime;
+    },
+    lastCommitAtMs: () => lastCommitAtMs,
+  };
+}

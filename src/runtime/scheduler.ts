@@ -1,0 +1,247 @@
+/**
+ * The scheduling queue: one 4-ary heap of absolute due times in place of XState's `system.scheduler`.
+ *
+ * XState's own scheduler makes one host timer and one closure per delay, scans every pending timer each time any actor stops,
+ * fires delays over 24.8 days at once and, when an id is used again, forgets the old timer without stopping it. Here an entry is one
+ * plain object, found by actor and id; a single host timer wakes the heap; a long run of due entries yields to the event loop.
+ */
+import type { AnyActorRef, EventObject } from "xstate";
+import type { CancelTimer, Clock } from "../ports/clock.ts";
+import type { StoredTimer } from "../ports/store/records.ts";
+
+interface Entry {
+  readonly source: AnyActorRef;
+  readonly target: AnyActorRef;
+  readonly event: EventObject;
+  readonly id: string;
+  readonly dueAtMs: number;
+  /** Breaks ties: entries due at the same instant fire in the order they were made. */
+  readonly order: number;
+  /** Index in the heap; -1 once it has left. */
+  place: number;
+}
+
+/** One entry is held bare; a Map is made for the actor that has several. */
+type EntriesOfActor = Entry | Map<string, Entry>;
+
+export interface SchedulingQueue {
+  /** Same source and id: replaces. `delayMs` may be any length; negative counts as 0. */
+  readonly schedule: (source: AnyActorRef, target: AnyActorRef, event: EventObject, delayMs: number, id?: string) => void;
+  /** The same by an absolute instant. */
+  readonly scheduleAt: (source: AnyActorRef, target: AnyActorRef, event: EventObject, dueAtMs: number, id: string) => void;
+  readonly cancel: (source: AnyActorRef, id: string) => void;
+  readonly cancelAll: (source: AnyActorRef) => void;
+  /** What an actor has pending, to be stored with its snapshot. */
+  readonly entriesOf: (source: AnyActorRef) => readonly StoredTimer[];
+  readonly size: () => number;
+  /** Fires nothing any more. */
+  readonly close: () => void;
+}
+
+/** Longest single host timer: also how late a step of the system clock can be noticed. */
+const LONGEST_SLEEP_MS = 60_000;
+/** Entries fired in one go before the event loop gets its turn. */
+const BURST_MAX = 512;
+/** Milliseconds that one go may take. */
+const BURST_MS = 5;
+
+export function createSchedulingQueue(clock: Clock): SchedulingQueue {
+  const heap: Entry[] = [];
+  const byActor = new Map<AnyActorRef, EntriesOfActor>();
+  let order = 0;
+  let cancelWake: CancelTimer | undefined;
+  let wakeAtMs = Number.POSITIVE_INFINITY;
+  let isFiring = false;
+  let isClosed = false;
+
+  const find = (source: AnyActorRef, id: string): Entry | undefined => {
+    const held = byActor.get(source);
+    if (held instanceof Map) return held.get(id);
+    return held?.id === id ? held : undefined;
+  };
+
+  const index = (entry: Entry): void => {
+    const held = byActor.get(entry.source);
+    if (held === undefined) byActor.set(entry.source, entry);
+    else if (held instanceof Map) held.set(entry.id, entry);
+    else {
+      byActor.set(
+        entry.source,
+        new Map([
+          [held.id, held],
+          [entry.id, entry],
+        ]),
+      );
+    }
+  };
+
+  const unindex = (entry: Entry): void => {
+    const held = byActor.get(entry.source);
+    if (held === entry) byActor.delete(entry.source);
+    else if (held instanceof Map) {
+      held.delete(entry.id);
+      if (held.size === 0) byActor.delete(entry.source);
+    }
+  };
+
+  const remove = (entry: Entry): void => {
+    unindex(entry);
+    removeFromHeap(heap, entry);
+  };
+
+  const arm = (): void => {
+    if (isFiring || isClosed) return;
+    const first = heap[0];
+    if (first === undefined || first.dueAtMs >= wakeAtMs) return;
+    cancelWake?.();
+    wakeAtMs = first.dueAtMs;
+    cancelWake = clock.setTimer(Math.min(LONGEST_SLEEP_MS, Math.max(0, first.dueAtMs - clock.now())), fire);
+  };
+
+  const fire = (): void => {
+    cancelWake = undefined;
+    wakeAtMs = Number.POSITIVE_INFINITY;
+    isFiring = true;
+    const startedMs = clock.monotonic();
+    let fired = 0;
+    let isSpent = false;
+    try {
+      for (;;) {
+        const first = heap[0];
+        if (isClosed || first === undefined || first.dueAtMs > clock.now()) break;
+        // Reading the clock costs more than firing: look every 32 entries.
+        if (fired >= BURST_MAX || (fired % 32 === 31 && clock.monotonic() - startedMs >= BURST_MS)) {
+          isSpent = true;
+          break;
+        }
+        remove(first);
+        fired += 1;
+        first.target.send(first.event);
+      }
+    } finally {
+      isFiring = false;
+      if (isSpent && !isClosed) {
+        wakeAtMs = Number.NEGATIVE_INFINITY;
+        clock.soon(fire);
+      } else arm();
+    }
+  };
+
+  const scheduleAt: SchedulingQueue["scheduleAt"] = (source, target, event, dueAtMs, id) => {
+    if (isClosed) return;
+    const old = find(source, id);
+    if (old) remove(old);
+    const entry: Entry = { source, target, event, id, dueAtMs, order: order++, place: -1 };
+    index(entry);
+    addToHeap(heap, entry);
+    arm();
+  };
+
+  return {
+    schedule: (source, target, event, delayMs, id = `anonymous.${order}`) => {
+      scheduleAt(source, target, event, clock.now() + Math.max(0, delayMs), id);
+    },
+    scheduleAt,
+    cancel: (source, id) => {
+      const entry = find(source, id);
+      if (entry) remove(entry);
+    },
+    cancelAll: (source) => {
+      const held = byActor.get(source);
+      if (held === undefined) return;
+      byActor.delete(source);
+      if (held instanceof Map) for (const entry of held.values()) removeFromHeap(heap, entry);
+      else removeFromHeap(heap, held);
+    },
+    entriesOf: (source) => {
+      const held = byActor.get(source);
+      if (held === undefined) return NO_TIMERS;
+      const entries = held instanceof Map ? [...held.values()] : [held];
+      return entries.map(({ id, event, dueAtMs }) => ({ id, event, dueAtMs }));
+    },
+    size: () => heap.length,
+    close: () => {
+      isClosed = true;
+      cancelWake?.();
+      heap.length = 0;
+      byActor.clear();
+    },
+  };
+}
+
+const NO_TIMERS: readonly StoredTimer[] = [];
+
+/**
+ * Puts the queue in the place of the scheduler of an actor system; call it before the root starts.
+ * `system.scheduler` is public and mutable but undocumented: xstate is pinned, and test/runtime/scheduler.test.ts keeps watch.
+ */
+export function installScheduler(system: AnyActorRef["system"], queue: SchedulingQueue): void {
+  Object.assign(system.scheduler, { schedule: queue.schedule, cancel: queue.cancel, cancelAll: queue.cancelAll });
+}
+
+/** Given to the root actor: any use of it would be a timer outside the queue. */
+export const FORBIDDEN_CLOCK = {
+  setTimeout: (): never => {
+    throw new Error("a timer bypassed the scheduling queue; check installScheduler against this xstate version");
+  },
+  clearTimeout: (): never => {
+    throw new Error("a timer bypassed the scheduling queue; check installScheduler against this xstate version");
+  },
+};
+
+function isBefore(a: Entry, b: Entry): boolean {
+  return a.dueAtMs < b.dueAtMs || (a.dueAtMs === b.dueAtMs && a.order < b.order);
+}
+
+function addToHeap(heap: Entry[], entry: Entry): void {
+  heap.push(entry);
+  siftUp(heap, entry, heap.length - 1);
+}
+
+function removeFromHeap(heap: Entry[], entry: Entry): void {
+  const place = entry.place;
+  if (place < 0) return;
+  entry.place = -1;
+  const last = heap.pop();
+  if (last === undefined || last === entry) return;
+  if (place > 0 && isBefore(last, heap[(place - 1) >> 2]!)) siftUp(heap, last, place);
+  else siftDown(heap, last, place);
+}
+
+function siftUp(heap: Entry[], entry: Entry, from: number): void {
+  let place = from;
+  while (place > 0) {
+    const parentPlace = (place - 1) >> 2;
+    const parent = heap[parentPlace]!;
+    if (!isBefore(entry, parent)) break;
+    heap[place] = parent;
+    parent.place = place;
+    place = parentPlace;
+  }
+  heap[place] = entry;
+  entry.place = place;
+}
+
+function siftDown(heap: Entry[], entry: Entry, from: number): void {
+  const size = heap.length;
+  let place = from;
+  for (;;) {
+    const firstChild = place * 4 + 1;
+    if (firstChild >= size) break;
+    let bestPlace = firstChild;
+    let best = heap[firstChild]!;
+    for (let child = firstChild + 1; child < Math.min(firstChild + 4, size); child += 1) {
+      const candidate = heap[child]!;
+      if (isBefore(candidate, best)) {
+        best = candidate;
+        bestPlace = child;
+      }
+    }
+    if (!isBefore(best, entry)) break;
+    heap[place] = best;
+    best.place = place;
+    place = bestPlace;
+  }
+  heap[place] = entry;
+  entry.place = place;
+}

@@ -1,0 +1,229 @@
+/**
+ * Stores what a turn came to, in one transaction under the chat's fence, and only then lets the machine go on: the event that is sent is
+ * the one whose successor was stored.
+ */
+import type { ChatEvent } from "../../machines/chat.machine.ts";
+import { backoffMs } from "../core/backoff.ts";
+import { channelOf, type ChatKey } from "../core/chat-key.ts";
+import { textContent, textOf, type Content } from "../core/content.ts";
+import { RuntimeError, TerminalError, TransientError, noteOf, type ErrorNote } from "../core/errors.ts";
+import type { HistoryEntry, OutboxPart } from "../ports/store/records.ts";
+import type { Claim, FailCommit, TurnCommit } from "../ports/store/store.ts";
+import type { ChatEntry, Chats } from "./chats.ts";
+import { pause, type Kernel } from "./kernel.ts";
+import { splitText } from "./split-text.ts";
+import type { TurnRun, TurnRunner } from "./turn-runner.ts";
+
+/** What the commit needs to know of the outgoing side. */
+export interface Outgoing {
+  /** `delivered`: the commit itself delivers (no platform). `maxUnits`: longest text of one part. */
+  readonly wayOf: (key: ChatKey) => { readonly isDelivered: boolean; readonly maxUnits: number };
+  /** True when the next part of the chat may be stored as `sending` by a commit: then nothing else takes a part until `stored` or `cancel`. */
+  readonly reserve: (key: ChatKey) => boolean;
+  readonly cancel: (key: ChatKey) => void;
+  readonly stored: (key: ChatKey, parts: readonly OutboxPart[]) => void;
+}
+
+export interface TurnCommits {
+  /** Side effect of the machine's `committing`. */
+  readonly commit: (key: ChatKey) => void;
+  /** Number of commits under way. */
+  readonly pending: () => number;
+  readonly counters: { committed: number; failed: number; givenUp: number; fenced: number };
+}
+
+const RETRY_BACKOFF = { baseMs: 1_000, maxMs: 60_000 };
+const STORE_BACKOFF = { baseMs: 50, maxMs: 2_000 };
+
+export function apology(error: ErrorNote): Content {
+  return textContent(`Sorry, I could not answer that: ${error.message} (${error.code}). The message is kept; you can go on writing.`);
+}
+
+export function createTurnCommits(
+  kernel: Kernel,
+  parts: { readonly chats: () => Chats; readonly runner: TurnRunner; readonly outgoing: Outgoing; readonly onRunEnded: (run: NonNullable<Claim["run"]>, turnId: string, delivers: boolean) => void },
+): TurnCommits {
+  const { store, clock, random, hub, log, limits } = kernel;
+  const { runner, outgoing } = parts;
+  const counters = { committed: 0, failed: 0, givenUp: 0, fenced: 0 };
+  let pending = 0;
+
+  const commit = async (entry: ChatEntry, run: TurnRun): Promise<void> => {
+    const claim = run.claim ?? (await run.claimed.catch(() => undefined));
+    const outcome = run.outcome ?? timeoutOrAbort(run);
+    if (!claim) return leave(entry, run, unclaimed(outcome));
+    if (outcome.type === "done") return done(entry, run, claim, outcome.replies);
+    return fail(entry, run, claim, outcome.type === "aborted" ? undefined : outcome.error);
+  };
+
+  const timeoutOrAbort = (run: TurnRun) =>
+    run.isDraining
+      ? ({ type: "aborted" } as const)
+      : ({
+          type: "failed",
+          error: new TransientError("AGENT_TIMEOUT", `no answer within ${limits.turnTimeoutMs} ms (limits.turnTimeout)`),
+        } as const);
+
+  /** Nothing was claimed, so nothing is stored: the store failed, or a drain came first. */
+  const unclaimed = (outcome: NonNullable<TurnRun["outcome"]>): ChatEvent =>
+    outcome.type === "failed"
+      ? { type: "turn.deferred", failures: 0, delayMs: backoffMs({ baseMs: 500, maxMs: 500 }, 1, random.next()), error: noteOf(outcome.error) }
+      : { type: "turn.released" };
+
+  /** Tells the machine what was stored and hands over the mail that waited for it. */
+  const leave = (entry: ChatEntry, run: TurnRun, event: ChatEvent, fence = run.claim?.fence ?? 0): void => {
+    entry.fence = Math.max(entry.fence, fence);
+    if (runner.runOf(entry.key) === run) runner.forget(entry.key);
+    entry.actor?.send(event);
+    parts.chats().handOver(entry);
+  };
+
+  const done = async (entry: ChatEntry, run: TurnRun, claim: Claim, replies: readonly Content[]): Promise<void> => {
+    const chats = parts.chats();
+    const target = claim.run ? claim.run.deliverTo : entry.key;
+    const way = target === undefined ? undefined : outgoing.wayOf(target);
+    const pieces = way ? replies.flatMap((reply) => piecesOf(reply, way.maxUnits)) : [];
+    const mayDeliver = way?.isDelivered ?? true;
+    const isReserved = !mayDeliver && target === entry.key && pieces.length > 0 && outgoing.reserve(entry.key);
+    const event: ChatEvent = { type: "turn.committed", consumed: claim.rows.length };
+    const write = chats.successor(entry, event);
+    const request: TurnCommit = {
+      chat: entry.key,
+      fence: claim.fence,
+      turnId: claim.turnId,
+      rows: claim.rows.map((row) => ({ seq: row.seq, status: "consumed" })),
+      history: historyOf(claim, replies, clock.now()),
+      parts: pieces,
+      delivery: mayDeliver ? "delivered" : isReserved ? "sending" : "waiting",
+      run: claim.run,
+      write,
+    };
+    const result = await untilStored(entry, () => store.turns.commit(request));
+    if (result === "fenced" || result === undefined) {
+      if (isReserved) outgoing.cancel(entry.key);
+      return fenced(entry, run, result);
+    }
+    counters.committed += 1;
+    chats.stored(entry, write, result.revision);
+    announce(entry.key, claim, "done", result.parts);
+    if (target !== undefined && !mayDeliver) outgoing.stored(target, result.parts);
+    leave(entry, run, event);
+    if (claim.run) parts.onRunEnded(claim.run, claim.turnId, result.parts.length > 0 && !mayDeliver);
+  };
+
+  const fail = async (entry: ChatEntry, run: TurnRun, claim: Claim, cause: unknown): Promise<void> => {
+    const chats = parts.chats();
+    const isAbort = cause === undefined;
+    const failures = claim.failures + 1;
+    const isGivenUp = !isAbort && (cause instanceof TerminalError || failures >= limits.maxAttempts);
+    const error = isAbort ? { code: "TURN_ABORTED", message: "stopped by a drain" } : noteOf(cause);
+    const event = eventOfFailure(claim, cause, failures, isGivenUp, error);
+    const write = isAbort ? undefined : chats.successor(entry, event);
+    const isDelivered = outgoing.wayOf(entry.key).isDelivered;
+    const request: FailCommit = {
+      chat: entry.key,
+      fence: claim.fence,
+      turnId: claim.turnId,
+      error,
+      outcome: isAbort ? "abort" : isGivenUp ? "giveUp" : "retry",
+      reply: isGivenUp && !claim.run ? apology(error) : undefined,
+      delivered: isDelivered,
+      run: claim.run,
+      write,
+      atMs: clock.now(),
+    };
+    const result = await untilStored(entry, () => store.turns.fail(request));
+    if (result === "fenced" || result === undefined) return fenced(entry, run, result);
+    if (write) chats.stored(entry, write, result.revision);
+    if (!isAbort) counters[isGivenUp ? "givenUp" : "failed"] += 1;
+    announce(entry.key, claim, isAbort ? "aborted" : "failed", result.parts);
+    if (!isDelivered && result.parts.length > 0) outgoing.stored(entry.key, result.parts);
+    // An aborted attempt gives up its fence with it.
+    leave(entry, run, event, claim.fence + (isAbort ? 1 : 0));
+    if (isGivenUp && claim.run) parts.onRunEnded(claim.run, claim.turnId, false);
+  };
+
+  const eventOfFailure = (claim: Claim, cause: unknown, failures: number, isGivenUp: boolean, error: ErrorNote): ChatEvent => {
+    if (cause === undefined) return { type: "turn.released" };
+    if (isGivenUp) return { type: "turn.givenUp", ended: claim.rows.length, error };
+    const asked = cause instanceof TransientError ? cause.retryAfterMs : undefined;
+    return { type: "turn.deferred", failures, delayMs: asked ?? backoffMs(RETRY_BACKOFF, failures, random.next()), error };
+  };
+
+  /** A store that cannot commit now is asked again until it can or the runtime stops: the turn's result is in memory only. */
+  const untilStored = async <T>(entry: ChatEntry, attempt: () => Promise<T>): Promise<T | undefined> => {
+    for (let failures = 1; !kernel.closed.aborted; failures += 1) {
+      try {
+        return await attempt();
+      } catch (error) {
+        if (!(error instanceof RuntimeError && error.code === "STORE_UNAVAILABLE")) throw error;
+        log.error({ chat: entry.key, failures, err: error }, "the store cannot commit; trying again");
+        await pause(kernel, backoffMs(STORE_BACKOFF, failures, random.next()));
+      }
+    }
+    return undefined;
+  };
+
+  /** Someone else owns the chat now (a /stop, a reset, another node): this attempt never was. */
+  const fenced = (entry: ChatEntry, run: TurnRun, result: "fenced" | undefined): void => {
+    if (result === undefined) return;
+    counters.fenced += 1;
+    log.info({ chat: entry.key }, "turn was fenced off; its result is dropped");
+    if (runner.runOf(entry.key) === run) parts.chats().discard(entry);
+  };
+
+  const announce = (key: ChatKey, claim: Claim, status: "done" | "failed" | "aborted", stored: readonly OutboxPart[]): void => {
+    if (hub.isWatched(key)) hub.publish(key, { type: "turn", turnId: claim.turnId, attempt: claim.attempt, status });
+    for (const part of stored) publishPart(kernel, part);
+  };
+
+  return {
+    counters,
+    pending: () => pending,
+    commit: (key) => {
+      const chats = parts.chats();
+      const entry = chats.get(key);
+      const run = runner.runOf(key);
+      if (!entry || !run) return;
+      chats.hold(entry);
+      pending += 1;
+      // After the machine has reached `committing`: the successor is computed from there.
+      void Promise.resolve()
+        .then(() => commit(entry, run))
+        .catch((error: unknown) => {
+          log.error({ chat: key, err: error }, "turn could not be committed; the chat starts again from the store");
+          if (runner.runOf(key) === run && !kernel.closed.aborted) chats.discard(entry);
+        })
+        .finally(() => {
+          pending -= 1;
+        });
+    },
+  };
+}
+
+/** Tells watchers of a chat that a part of a reply is stored. */
+export function publishPart(kernel: Pick<Kernel, "hub">, part: OutboxPart): void {
+  if (!kernel.hub.isWatched(part.chat)) return;
+  const { id, turnId, part: place, of, content, inReplyTo } = part;
+  kernel.hub.publish(part.chat, { type: "reply", id, turnId, part: place, of, content, text: textOf(content), inReplyTo });
+}
+
+function piecesOf(reply: Content, maxUnits: number): readonly Content[] {
+  const [only] = reply;
+  if (reply.length === 1 && only?.type === "text") return splitText(only.text, maxUnits).map(textContent);
+  return reply.flatMap((item) => (item.type === "text" ? splitText(item.text, maxUnits).map(textContent) : [[item]]));
+}
+
+function historyOf(claim: Claim, replies: readonly Content[], atMs: number): readonly HistoryEntry[] {
+  const { turnId } = claim;
+  return [
+    ...claim.rows.map((row): HistoryEntry => ({ role: "user", content: row.content, atMs: row.receivedAtMs, seq: row.seq, turnId })),
+    ...replies.map((content): HistoryEntry => ({ role: "assistant", content, atMs, turnId })),
+  ];
+}
+
+/** Chats of these channels have no platform behind them. */
+export function isInternal(key: ChatKey): boolean {
+  const channel = channelOf(key);
+  return channel === "api" || channel === "cron" || channel === "system";
+}

@@ -1,0 +1,146 @@
+/**
+ * Who may run a turn next: a fixed number of slots, fair between chats and between classes.
+ *
+ * A chat asks for one slot at a time and goes to the end of its class after each turn, which is round robin between chats. Between
+ * classes the earliest request wins, cron and heartbeat counted as if they had come later by their handicap: people go first, and
+ * nobody waits for ever. Suspects (turns found running after an unclean end) have one slot of their own, beside the others.
+ */
+import type { ChatKey } from "../core/chat-key.ts";
+import { TURN_CLASSES, type TurnClass } from "../core/turn-class.ts";
+import type { Clock } from "../ports/clock.ts";
+
+export interface SlotRequest {
+  readonly turnClass: TurnClass;
+  readonly suspect: boolean;
+}
+
+export interface TurnQueue {
+  /** Asks for a slot; `grant(key)` is called (never from inside this call) when it is the chat's turn. Asking again while asking changes nothing. */
+  readonly request: (key: ChatKey, request: SlotRequest) => void;
+  /** Takes a free slot at once when nobody of its class waits; later `request` of the key is then granted at once. */
+  readonly reserve: (key: ChatKey, turnClass: TurnClass) => boolean;
+  /** Gives back the slot or the request of a chat; nothing when it has none. */
+  readonly release: (key: ChatKey) => void;
+  readonly hasSlot: (key: ChatKey) => boolean;
+  /** Chats ahead of a waiting one; undefined when it does not wait. */
+  readonly ahead: (key: ChatKey) => number | undefined;
+  readonly facts: () => { readonly waiting: number; readonly running: number; readonly slots: number; readonly byClass: Readonly<Record<TurnClass, number>> };
+  /** Grants nothing until it is opened. */
+  readonly open: () => void;
+  readonly close: () => void;
+}
+
+/** Milliseconds by which a class is put behind an interactive request of the same instant. */
+const HANDICAP_MS: Readonly<Record<TurnClass, number>> = { interactive: 0, cron: 2_000, heartbeat: 10_000 };
+
+type Waiters = Map<ChatKey, number>;
+
+export function createTurnQueue(options: { slots: number; clock: Clock; grant: (key: ChatKey) => void }): TurnQueue {
+  const { slots, clock, grant } = options;
+  // A Map keeps the order of insertion: first in, first out, with removal by key.
+  const waiting: Record<TurnClass, Waiters> = { interactive: new Map(), cron: new Map(), heartbeat: new Map() };
+  const suspects: Waiters = new Map();
+  const running = new Set<ChatKey>();
+  const granted: ChatKey[] = [];
+  let suspectRunning: ChatKey | undefined;
+  let isOpen = false;
+  let isPumping = false;
+
+  const nextClass = (): TurnClass | undefined => {
+    let best: TurnClass | undefined;
+    let bestAtMs = Number.POSITIVE_INFINITY;
+    for (const turnClass of TURN_CLASSES) {
+      const first = waiting[turnClass].values().next();
+      if (!first.done && first.value + HANDICAP_MS[turnClass] < bestAtMs) {
+        best = turnClass;
+        bestAtMs = first.value + HANDICAP_MS[turnClass];
+      }
+    }
+    return best;
+  };
+
+  const take = (waiters: Waiters): ChatKey | undefined => {
+    const [key] = waiters.keys();
+    if (key !== undefined) waiters.delete(key);
+    return key;
+  };
+
+  const fill = (): void => {
+    if (!isOpen) return;
+    while (running.size < slots) {
+      const turnClass = nextClass();
+      const key = turnClass && take(waiting[turnClass]);
+      if (key === undefined) break;
+      running.add(key);
+      granted.push(key);
+    }
+    if (suspectRunning === undefined && suspects.size > 0) {
+      suspectRunning = take(suspects);
+      if (suspectRunning !== undefined) granted.push(suspectRunning);
+    }
+  };
+
+  const pump = (): void => {
+    fill();
+    if (granted.length === 0 || isPumping) return;
+    isPumping = true;
+    queueMicrotask(() => {
+      isPumping = false;
+      for (const key of granted.splice(0)) if (holds(key)) grant(key);
+    });
+  };
+
+  const holds = (key: ChatKey): boolean => running.has(key) || suspectRunning === key;
+
+  return {
+    request: (key, request) => {
+      // A reserved slot is a normal one: a suspect gives it back and waits for its own.
+      if (request.suspect) running.delete(key);
+      if (holds(key)) granted.push(key);
+      else if (request.suspect) {
+        if (!suspects.has(key)) suspects.set(key, clock.now());
+      } else if (!waiting[request.turnClass].has(key)) waiting[request.turnClass].set(key, clock.now());
+      pump();
+    },
+    reserve: (key, turnClass) => {
+      if (!isOpen || running.size >= slots || waiting[turnClass].size > 0 || holds(key)) return false;
+      running.add(key);
+      return true;
+    },
+    release: (key) => {
+      running.delete(key);
+      if (suspectRunning === key) suspectRunning = undefined;
+      suspects.delete(key);
+      for (const turnClass of TURN_CLASSES) waiting[turnClass].delete(key);
+      pump();
+    },
+    hasSlot: holds,
+    ahead: (key) => {
+      for (const waiters of [suspects, ...TURN_CLASSES.map((turnClass) => waiting[turnClass])]) {
+        if (!waiters.has(key)) continue;
+        let place = 0;
+        for (const other of waiters.keys()) {
+          if (other === key) return place;
+          place += 1;
+        }
+      }
+      return undefined;
+    },
+    facts: () => {
+      const byClass = { interactive: waiting.interactive.size + suspects.size, cron: waiting.cron.size, heartbeat: waiting.heartbeat.size };
+      return {
+        waiting: byClass.interactive + byClass.cron + byClass.heartbeat,
+        running: running.size + (suspectRunning === undefined ? 0 : 1),
+        slots,
+        byClass,
+      };
+    },
+    open: () => {
+      isOpen = true;
+      pump();
+    },
+    close: () => {
+      isOpen = false;
+    },
+  };
+}

@@ -1,0 +1,195 @@
+/**
+ * Runs the agent on a claimed turn: claim, stream, journal, and an outcome for the commit. Knows nothing of slots, retries or replies.
+ */
+import type { ChatEvent, TurnInput } from "../../machines/chat.machine.ts";
+import type { ChatKey } from "../core/chat-key.ts";
+import { parseContent, textContent, textOf, type Content } from "../core/content.ts";
+import { RuntimeError, TerminalError, TransientError, noteOf } from "../core/errors.ts";
+import type { Turn } from "../ports/agent.ts";
+import type { Claim } from "../ports/store/store.ts";
+import type { Kernel } from "./kernel.ts";
+
+export type TurnOutcome =
+  | { readonly type: "done"; readonly replies: readonly Content[] }
+  | { readonly type: "failed"; readonly error: unknown }
+  /** Ended by a drain: never counts. */
+  | { readonly type: "aborted" };
+
+/** One attempt under way. */
+export interface TurnRun {
+  readonly key: ChatKey;
+  readonly abort: AbortController;
+  /** Resolves when the claim is known; undefined when nothing waited or the store failed. */
+  claimed: Promise<Claim | undefined>;
+  claim: Claim | undefined;
+  /** Text streamed so far, UTF-16. */
+  text: string;
+  outcome: TurnOutcome | undefined;
+  isDraining: boolean;
+}
+
+export interface TurnRunner {
+  /** The body of the machine's `runTurn`: answers the function that aborts it. */
+  readonly start: (input: TurnInput, tell: (event: ChatEvent) => void) => () => void;
+  readonly runOf: (key: ChatKey) => TurnRun | undefined;
+  readonly runs: () => IterableIterator<TurnRun>;
+  /** The attempt is over and stored, or given up by its owner. */
+  readonly forget: (key: ChatKey) => void;
+  /** A claim made by an append; used by the next start of that chat. */
+  readonly expect: (claim: Claim) => void;
+}
+
+/** Replies a turn may yield; more is a terminal error. */
+const REPLIES_MAX = 100;
+/** UTF-16 units of all text a turn may yield. */
+const TEXT_MAX = 1_000_000;
+/** Steps journaled in one turn. */
+const STEPS_MAX = 1_000;
+
+export function createTurnRunner(kernel: Kernel, isSuspectAllowed: (key: ChatKey) => boolean): TurnRunner {
+  const { store, clock, random, hub, log, agent } = kernel;
+  const runs = new Map<ChatKey, TurnRun>();
+  const expected = new Map<ChatKey, Claim>();
+
+  const claimFor = async (input: TurnInput): Promise<Claim | undefined> => {
+    const ready = expected.get(input.key);
+    if (ready) {
+      expected.delete(input.key);
+      return ready;
+    }
+    return store.turns.claim({
+      chat: input.key,
+      turnId: random.id(),
+      rowsMax: 1,
+      suspect: input.suspect && isSuspectAllowed(input.key),
+      atMs: clock.now(),
+    });
+  };
+
+  const execute = async (run: TurnRun, tell: (event: ChatEvent) => void): Promise<void> => {
+    try {
+      run.claim = await run.claimed;
+    } catch (error) {
+      run.outcome = { type: "failed", error };
+      return tell({ type: "turn.failed" });
+    }
+    if (run.abort.signal.aborted) return;
+    if (!run.claim) return tell({ type: "rows.found", waiting: 0, turnClass: "interactive", suspect: false });
+    const { turnId, attempt } = run.claim;
+    if (hub.isWatched(run.key)) hub.publish(run.key, { type: "turn", turnId, attempt, status: "started" });
+    try {
+      const replies = await answer(run, run.claim);
+      if (run.abort.signal.aborted) return;
+      run.outcome = { type: "done", replies };
+      tell({ type: "turn.done" });
+    } catch (error) {
+      if (run.abort.signal.aborted) return;
+      log.warn({ chat: run.key, turn: turnId, attempt, error: noteOf(error) }, "turn failed");
+      run.outcome = { type: "failed", error };
+      tell({ type: "turn.failed" });
+    }
+  };
+
+  /** Collects what the agent yields: deltas of one text become one reply, a content is a reply of its own. */
+  const answer = async (run: TurnRun, claim: Claim): Promise<readonly Content[]> => {
+    const replies: Content[] = [];
+    let offset = 0;
+    let total = 0;
+    const closeText = (): void => {
+      if (run.text.length > offset) replies.push(textContent(run.text.slice(offset)));
+      offset = run.text.length;
+    };
+    const aborted = new Promise<never>((_, reject) => {
+      run.abort.signal.addEventListener("abort", () => reject(new RuntimeError("TURN_ABORTED", "the turn was aborted")), { once: true });
+    });
+    aborted.catch(() => undefined);
+    const chunks = agent(turnOf(run, claim), { signal: run.abort.signal, tools: {} })[Symbol.asyncIterator]();
+    try {
+      for (;;) {
+        const chunk = await Promise.race([chunks.next(), aborted]);
+        if (chunk.done) break;
+        if (typeof chunk.value === "string") {
+          total += chunk.value.length;
+          if (total > TEXT_MAX) throw new TerminalError("AGENT_FAILED", `the answer is over ${TEXT_MAX} characters; let the agent send a file`);
+          if (hub.isWatched(run.key)) {
+            hub.publish(run.key, { type: "delta", turnId: claim.turnId, attempt: claim.attempt, offset: run.text.length, text: chunk.value });
+          }
+          run.text += chunk.value;
+        } else {
+          closeText();
+          replies.push(parseContent(chunk.value, "reply"));
+        }
+        if (replies.length > REPLIES_MAX) throw new TerminalError("AGENT_FAILED", `more than ${REPLIES_MAX} replies in one turn; join them`);
+      }
+    } catch (error) {
+      // An agent that ignores its signal is left behind: whatever it still does is fenced off.
+      void Promise.resolve(chunks.return?.()).catch(() => undefined);
+      throw error;
+    }
+    closeText();
+    return replies.filter((reply) => reply.length > 1 || reply[0]?.type !== "text" || textOf(reply).trim() !== "");
+  };
+
+  const turnOf = (run: TurnRun, claim: Claim): Turn => {
+    let place = claim.journal.length;
+    const journaled = new Map(claim.journal.filter((entry) => entry.type === "step").map((entry) => [entry.key, entry]));
+    return {
+      chat: run.key,
+      turnId: claim.turnId,
+      attempt: claim.attempt,
+      trigger: claim.rows[0]?.turnClass ?? "interactive",
+      messages: claim.rows.map((row) => ({
+        seq: row.seq,
+        content: row.content,
+        text: textOf(row.content),
+        sender: row.sender,
+        receivedAtMs: row.receivedAtMs,
+        skipped: false,
+      })),
+      history: (limit = 100) => store.chats.history(run.key, limit),
+      step: async (key, fn) => {
+        const known = journaled.get(key);
+        if (known) return JSON.parse(known.body) as Awaited<ReturnType<typeof fn>>;
+        if (place >= STEPS_MAX) throw new TerminalError("AGENT_FAILED", `more than ${STEPS_MAX} steps in one turn; split the work`);
+        const value = await fn();
+        const entry = { place: place++, type: "step", key, body: JSON.stringify(value ?? null), atMs: clock.now() } as const;
+        if (run.abort.signal.aborted || (await store.turns.journal(run.key, claim.fence, claim.turnId, entry)) === "fenced") {
+          throw new RuntimeError("FENCED", `turn ${claim.turnId} was taken over; this attempt must end`);
+        }
+        journaled.set(key, entry);
+        return value;
+      },
+    };
+  };
+
+  return {
+    start: (input, tell) => {
+      const run: TurnRun = {
+        key: input.key,
+        abort: new AbortController(),
+        claimed: claimFor(input),
+        claim: undefined,
+        text: "",
+        outcome: undefined,
+        isDraining: false,
+      };
+      runs.set(input.key, run);
+      void execute(run, tell);
+      return () => {
+        if (run.outcome || run.abort.signal.aborted) return;
+        run.abort.abort(new TransientError("TURN_ABORTED", "the turn was stopped, timed out or is being drained"));
+      };
+    },
+    runOf: (key) => runs.get(key),
+    runs: () => runs.values(),
+    forget: (key) => {
+      const run = runs.get(key);
+      runs.delete(key);
+      expected.delete(key);
+      if (run && !run.outcome && !run.abort.signal.aborted) run.abort.abort(new RuntimeError("TURN_ABORTED", "the turn has lost its chat"));
+    },
+    expect: (claim) => {
+      expected.set(claim.chat, claim);
+    },
+  };
+}
