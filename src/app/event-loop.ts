@@ -97,14 +97,22 @@ export function assembleWithHost(
 
 function requireQueue(overlap: OverlapOptions | undefined): void {
   if (overlap?.policy !== undefined && overlap.policy !== "queue") {
-    throw new ConfigError("CONFIG_UNSUPPORTED", `overlap.policy ${JSON.stringify(overlap.policy)} does not exist in this version; write "queue" or remove it`, {
-      path: "overlap.policy",
-    });
+    throw new ConfigError(
+      "CONFIG_UNSUPPORTED",
+      `overlap.policy ${JSON.stringify(overlap.policy)} does not exist in this version; write "queue" or remove it`,
+      {
+        path: "overlap.policy",
+      },
+    );
   }
   if (overlap?.debounceMs !== undefined && overlap.debounceMs > 0) {
-    throw new ConfigError("CONFIG_UNSUPPORTED", "overlap.debounceMs goes with the policy collect, which does not exist in this version; remove it", {
-      path: "overlap.debounceMs",
-    });
+    throw new ConfigError(
+      "CONFIG_UNSUPPORTED",
+      "overlap.debounceMs goes with the policy collect, which does not exist in this version; remove it",
+      {
+        path: "overlap.debounceMs",
+      },
+    );
   }
 }
 
@@ -114,5 +122,9 @@ export function storeOf(store: string | Store, clock: Clock): Store {
   if (store === "memory:" || store === "memory") return createMemoryStore();
   const file = /^sqlite:(?:\/\/)?(.+)$/.exec(store)?.[1];
   if (file !== undefined) return createSqliteStore({ file, clock });
-  throw new ConfigError("CONFIG_INVALID", `store ${JSON.stringify(store.replace(/:[^:@/]*@/, ":***@"))} is not known; write "memory:" or "sqlite:FILE"`, { path: "store" });
+  throw new ConfigError(
+    "CONFIG_INVALID",
+    `store ${JSON.stringify(store.replace(/:[^:@/]*@/, ":***@"))} is not known; write "memory:" or "sqlite:FILE"`,
+    { path: "store" },
+  );
 }

@@ -40,7 +40,9 @@ export interface GatewayOptions extends Omit<EventLoopOptions, "limits"> {
   /** By instance name (`telegram`, `telegram-2`), or channels of your own. */
   readonly channels?: Readonly<Record<string, TelegramGatewayOptions>> | readonly Channel[];
   /** `false` opens no port. Default 127.0.0.1:7330. */
-  readonly http?: false | { readonly host?: string; readonly port?: number; readonly token?: string; readonly allowedHosts?: readonly string[] };
+  readonly http?:
+    | false
+    | { readonly host?: string; readonly port?: number; readonly token?: string; readonly allowedHosts?: readonly string[] };
   readonly cron?: readonly CronJobInput[];
 }
 
@@ -154,7 +156,10 @@ export async function optionsOf(config: Config): Promise<GatewayOptions> {
   for (const warning of config.warnings) log.warn({}, warning);
   for (const channel of config.channels) {
     if (channel.allow === undefined) {
-      log.warn({ channel: channel.name }, `channel ${channel.name} is closed to everyone; write channels.${channel.name}.allow with the ids that may write, or set SATIBOT_ALLOW`);
+      log.warn(
+        { channel: channel.name },
+        `channel ${channel.name} is closed to everyone; write channels.${channel.name}.allow with the ids that may write, or set SATIBOT_ALLOW`,
+      );
     }
   }
   const { limits } = config;
@@ -184,11 +189,19 @@ export async function optionsOf(config: Config): Promise<GatewayOptions> {
 async function addUnlessKnown(loop: EventLoop, job: CronJobInput): Promise<void> {
   const { items } = await loop.jobs({ limit: 1_000 });
   const known = items.find((item) => item.id === job.id);
-  const isSame = known && known.message === job.message && known.name === (job.name ?? job.id) && known.deliverTo === job.deliver?.chat && known.nextAtMs !== undefined;
+  const isSame =
+    known &&
+    known.message === job.message &&
+    known.name === (job.name ?? job.id) &&
+    known.deliverTo === job.deliver?.chat &&
+    known.nextAtMs !== undefined;
   if (!isSame || !(await hasSameSchedule(known.schedule, job))) await loop.addCronJob(job);
 }
 
-async function hasSameSchedule(schedule: Awaited<ReturnType<EventLoop["jobs"]>>["items"][number]["schedule"], job: CronJobInput): Promise<boolean> {
+async function hasSameSchedule(
+  schedule: Awaited<ReturnType<EventLoop["jobs"]>>["items"][number]["schedule"],
+  job: CronJobInput,
+): Promise<boolean> {
   const { parseSchedule } = await import("../runtime/schedule.ts");
   const anchorMs = schedule.kind === "every" ? schedule.anchorMs : 0;
   return JSON.stringify(parseSchedule(job.schedule, anchorMs)) === JSON.stringify(schedule);
@@ -203,7 +216,8 @@ async function channelsOf(channels: NonNullable<GatewayOptions["channels"]>, clo
 }
 
 function limitsOf(limits: LimitOptions = {}): Limits {
-  const duration = (value: string | number | undefined, fallback: number): number => (value === undefined ? fallback : parseDuration(value));
+  const duration = (value: string | number | undefined, fallback: number): number =>
+    value === undefined ? fallback : parseDuration(value);
   return {
     concurrentTurns: limits.concurrentTurns ?? DEFAULT_LIMITS.concurrentTurns,
     inboxPerChat: limits.inboxPerChat ?? DEFAULT_LIMITS.inboxPerChat,

@@ -25,7 +25,10 @@ export async function readJsonBody(incoming: IncomingMessage): Promise<Readonly<
   try {
     value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (cause) {
-    return refuse(cause instanceof SyntaxError ? 'is not JSON; send an object such as { "text": "hello" }' : "is not UTF-8; encode it so", cause);
+    return refuse(
+      cause instanceof SyntaxError ? 'is not JSON; send an object such as { "text": "hello" }' : "is not UTF-8; encode it so",
+      cause,
+    );
   }
   if (!isObject(value)) return refuse('must be a JSON object such as { "text": "hello" }');
   return value;
@@ -75,8 +78,8 @@ export function parseMessageBody(body: Readonly<Record<string, unknown>>): Messa
     refuseField(messageId === undefined ? "body.sender" : "body.messageId", 'goes with direction "in" only; leave it out');
   }
   return {
-    content: text === undefined ? checkedContent(content) : checkedText(text as string),
-    direction: direction as MessageBody["direction"],
+    content: text === undefined ? checkedContent(content) : checkedText(text),
+    direction,
     messageId,
     sender,
   };

@@ -33,7 +33,13 @@ const STATUS: Partial<Record<ErrorCode, ContentfulStatusCode>> = {
 };
 
 /** Seconds that a caller is asked to wait when the error itself does not say. */
-const RETRY_AFTER_S: Partial<Record<ErrorCode, number>> = { INBOX_FULL: 1, DRAINING: 5, NOT_READY: 1, STORE_UNAVAILABLE: 5, STREAMS_FULL: 5 };
+const RETRY_AFTER_S: Partial<Record<ErrorCode, number>> = {
+  INBOX_FULL: 1,
+  DRAINING: 5,
+  NOT_READY: 1,
+  STORE_UNAVAILABLE: 5,
+  STREAMS_FULL: 5,
+};
 
 export interface ErrorAnswer {
   readonly status: ContentfulStatusCode;

@@ -54,9 +54,13 @@ export function afterOf(query: URLSearchParams, lastEventId: string | undefined)
     const id = BigInt(after);
     if (id <= OUTBOX_ID_MAX) return id.toString();
   }
-  throw new RequestError("BAD_CURSOR", "the outbox id to go on after must be a decimal number, as replies carry it; leave it out to hear what comes from now on", {
-    path: header === "" ? "query.after" : "header.last-event-id",
-  });
+  throw new RequestError(
+    "BAD_CURSOR",
+    "the outbox id to go on after must be a decimal number, as replies carry it; leave it out to hear what comes from now on",
+    {
+      path: header === "" ? "query.after" : "header.last-event-id",
+    },
+  );
 }
 
 function wholeNumber(query: URLSearchParams, name: string, min: number, max: number): number | undefined {
@@ -78,5 +82,7 @@ function refuse(name: string, why: string): never {
 }
 
 function badCursor(): RequestError {
-  return new RequestError("BAD_CURSOR", "the cursor is none that a page gave; take it from `next`, or leave it out to begin anew", { path: "query.cursor" });
+  return new RequestError("BAD_CURSOR", "the cursor is none that a page gave; take it from `next`, or leave it out to begin anew", {
+    path: "query.cursor",
+  });
 }

@@ -95,14 +95,22 @@ export function createHostRules(options: { readonly host: string; readonly allow
       const host = caller.hosts.length === 1 && caller.hosts[0] !== undefined ? parseAuthority(caller.hosts[0]) : undefined;
       if (host === undefined || !(isOwn(host.name, caller, bound) || isListed(host))) {
         const named = host === undefined ? "of this request" : JSON.stringify(host.name);
-        throw new RequestError("FORBIDDEN", `the Host header ${named} is not an address of this server; add it to http.allowedHosts if it is yours`, {
-          path: "header.host",
-        });
+        throw new RequestError(
+          "FORBIDDEN",
+          `the Host header ${named} is not an address of this server; add it to http.allowedHosts if it is yours`,
+          {
+            path: "header.host",
+          },
+        );
       }
       if (caller.origin !== undefined && isForeign(caller.origin, host, caller, bound)) {
-        throw new RequestError("FORBIDDEN", "pages of another origin may not call this server; add its host to http.allowedHosts if it is yours", {
-          path: "header.origin",
-        });
+        throw new RequestError(
+          "FORBIDDEN",
+          "pages of another origin may not call this server; add its host to http.allowedHosts if it is yours",
+          {
+            path: "header.origin",
+          },
+        );
       }
     },
   };
@@ -122,7 +130,10 @@ export function createTokenRules(token: string | undefined): TokenRules {
   const session = createHmac("sha256", token).update("satibot browser session").digest("base64url");
   const sessionHash = sha256(session);
   const refuse = (why: string): never => {
-    throw new RequestError("UNAUTHORIZED", `${why}; send "Authorization: Bearer <http.token>", or open /?token=<http.token> in the browser`);
+    throw new RequestError(
+      "UNAUTHORIZED",
+      `${why}; send "Authorization: Bearer <http.token>", or open /?token=<http.token> in the browser`,
+    );
   };
   return {
     check: ({ authorization, cookie }) => {

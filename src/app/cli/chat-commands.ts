@@ -2,7 +2,9 @@ import { type Command, InvalidArgumentError } from "commander";
 import { viewChat, viewChats, viewEvents, viewWhy } from "./chat-views.ts";
 import { type ConnectionOptions, withDaemon, withReader } from "./connection.ts";
 import { type Tools, withConnection, withJson } from "./tools.ts";
-import type { ChatQuery, ChatReader, DaemonApi, WireChatDetail } from "./wire.ts";
+import type { ChatQuery } from "../../http/client.ts";
+import type { WireChatDetail } from "../../http/wire.ts";
+import type { ChatReader, DaemonApi } from "./chat-reader.ts";
 
 interface Shown extends ConnectionOptions {
   readonly json?: boolean;

@@ -2,7 +2,7 @@
 import { oneLine } from "./text.ts";
 import { facts, table } from "./table.ts";
 import { relative, when } from "./when.ts";
-import type { WireChat, WireChatDetail, WireEvent, WirePage, WireWhy } from "./wire.ts";
+import type { WireChat, WireChatDetail, WireEvent, WirePage, WireWhy } from "../../http/wire.ts";
 
 /** Width and time that a view is drawn for. */
 export interface View {

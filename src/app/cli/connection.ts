@@ -1,7 +1,8 @@
+import { DaemonUnreachableError } from "../../http/client.ts";
 import { CommandError, type CliIo, EXIT } from "./io.ts";
 import { type ClientConfig, loadClientConfig } from "../config/config.ts";
 import { variable } from "../config/environment.ts";
-import type { ChatReader, DaemonApi } from "./wire.ts";
+import type { ChatReader, DaemonApi } from "./chat-reader.ts";
 
 /** Options that every command takes which talks to the daemon. */
 export interface ConnectionOptions {
@@ -12,7 +13,7 @@ export interface ConnectionOptions {
 
 /** How a command gets at a daemon and at the store of a stopped one. */
 export interface Access {
-  readonly api: (options: { readonly baseUrl: string; readonly token: string | undefined }) => Promise<DaemonApi>;
+  readonly api: (options: { readonly baseUrl: string; readonly token: string | undefined }) => DaemonApi;
   /** Undefined when there is no such store. @throws ConfigError when it cannot be read */
   readonly store: (file: string, io: CliIo) => Promise<StoppedStore | undefined>;
 }
@@ -87,36 +88,9 @@ export function urlOf({ host, port }: ClientConfig["http"]): string {
 
 async function call<T>(access: Access, { baseUrl, token }: Target, use: (api: DaemonApi) => Promise<T>): Promise<T> {
   try {
-    return await use(await access.api({ baseUrl, token }));
+    return await use(access.api({ baseUrl, token }));
   } catch (error) {
-    if (!isUnreachable(error)) throw error;
-    throw new CommandError(
-      EXIT.unreachable,
-      `no daemon answers at ${baseUrl}; start it with \`satibot start\`, or name another address with --url`,
-      { cause: error },
-    );
+    if (!(error instanceof DaemonUnreachableError)) throw error;
+    throw new CommandError(EXIT.unreachable, `${error.message} (\`satibot start\` starts one, --url names another)`, { cause: error });
   }
-}
-
-const UNREACHABLE: ReadonlySet<unknown> = new Set([
-  "ECONNREFUSED",
-  "ECONNRESET",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-  "ETIMEDOUT",
-  "UND_ERR_CONNECT_TIMEOUT",
-  "UND_ERR_HEADERS_TIMEOUT",
-  "UND_ERR_SOCKET",
-]);
-
-/** Whether an error, or one that it was caused by, says that no connection came about or that it broke. */
-function isUnreachable(error: unknown): boolean {
-  for (let here = error, depth = 0; typeof here === "object" && here !== null && depth < 8; depth += 1) {
-    if ("code" in here && UNREACHABLE.has(here.code)) return true;
-    if (here instanceof AggregateError && here.errors.some(isUnreachable)) return true;
-    here = "cause" in here ? here.cause : undefined;
-  }
-  return false;
 }

@@ -1,10 +1,10 @@
 import { type ChatKey, parseChatKey } from "../../core/chat-key.ts";
-import { textOf } from "../../core/content.ts";
 import { RequestError } from "../../core/errors.ts";
 import type { ChatRecord } from "../../ports/store/records.ts";
 import type { ChatFilter, Store } from "../../ports/store/store.ts";
+import { type WireChat, wireChat, wireChatDetail, wireEvent } from "../../http/wire.ts";
+import type { ChatSummary } from "../../runtime/api.ts";
 import type { StoppedStore } from "./connection.ts";
-import type { WireChat } from "./wire.ts";
 
 /** The reading half of a store, without owning it. */
 export interface StoreReader {
@@ -41,7 +41,7 @@ export function createStoppedStore(reader: StoreReader): StoppedStore {
         for (const record of page.items) {
           if (items.length === limit) return { items, next: after ?? null };
           after = record.key;
-          if (state === undefined || stateOf(record) === state) items.push(summaryOf(record));
+          if (state === undefined || stateOf(record) === state) items.push(wireChat(summaryOf(record)));
         }
         if (page.next === undefined) return { items, next: null };
       }
@@ -57,32 +57,17 @@ export function createStoppedStore(reader: StoreReader): StoppedStore {
         record.openTurn === undefined ? [] : reader.turns.steps(key, record.openTurn.turnId),
       ]);
       const turn = record.openTurn;
-      return {
+      return wireChatDetail({
         ...summaryOf(record),
         address: record.address,
         overlap: record.settings.overlap ?? "queue",
-        timers: record.timers.map((timer) => ({ id: timer.id, event: timer.event.type, dueAt: timer.dueAtMs })),
-        waitingRows: waiting.items.map((row) => ({
-          seq: row.seq,
-          kind: row.kind,
-          text: textOf(row.content),
-          receivedAt: row.receivedAtMs,
-        })),
-        turn:
-          turn === undefined ? undefined : { turnId: turn.turnId, attempt: turn.attempt, startedAt: turn.startedAtMs, steps: steps.length },
-        history: history.map((entry) => ({ role: entry.role, text: textOf(entry.content), at: entry.atMs })),
-        outbox: outbox.items.map((part) => ({
-          id: part.id,
-          part: part.part,
-          of: part.of,
-          text: textOf(part.content),
-          status: part.status,
-          attempts: part.attempts,
-          nextTryAt: part.nextTryAtMs,
-          error: part.error,
-        })),
+        timers: record.timers,
+        waitingRows: waiting.items,
+        turn: turn && { turnId: turn.turnId, attempt: turn.attempt, startedAt: turn.startedAtMs, steps: steps.length },
+        history,
+        outbox: outbox.items,
         revision: record.revision,
-      };
+      });
     },
     why: async (text) => {
       const record = await recordOf(text);
@@ -92,14 +77,7 @@ export function createStoppedStore(reader: StoreReader): StoppedStore {
     events: async (text, { from = 0, limit = ROWS_SHOWN }) => {
       const { key } = await recordOf(text);
       const rows = await reader.events.list(key, from, limit);
-      const items = rows.map((row) => ({
-        revision: row.revision,
-        at: row.atMs,
-        events: row.events,
-        stateBefore: row.stateBefore,
-        stateAfter: row.stateAfter,
-      }));
-      return { items, next: null };
+      return { items: rows.map(wireEvent), next: null };
     },
   };
 }
@@ -108,7 +86,7 @@ function stateOf(record: ChatRecord): string {
   return record.state === "quarantined" || record.state === "asking" ? record.state : "passivated";
 }
 
-function summaryOf(record: ChatRecord): WireChat {
+function summaryOf(record: ChatRecord): ChatSummary {
   return {
     key: record.key,
     channel: record.channel,

@@ -1,11 +1,11 @@
 import type { View } from "./chat-views.ts";
 import { facts, table } from "./table.ts";
 import { when } from "./when.ts";
-import type { WireSystem } from "./wire.ts";
+import type { SystemStatus } from "../../runtime/api.ts";
 
 const MIB = 1024 * 1024;
 
-export function viewSystem(system: WireSystem, { columns, nowMs }: View): string {
+export function viewSystem(system: SystemStatus, { columns, nowMs }: View): string {
   const { chats, queue, loopDelayMs } = system;
   const head = facts(
     [

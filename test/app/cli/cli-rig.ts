@@ -1,6 +1,9 @@
 import { runCli } from "../../../src/app/cli/program.ts";
 import type { Access, StoppedStore } from "../../../src/app/cli/connection.ts";
-import type { DaemonApi, WireChat, WireChatDetail, WireSystem } from "../../../src/app/cli/wire.ts";
+import type { DaemonApi } from "../../../src/app/cli/chat-reader.ts";
+import { DaemonUnreachableError } from "../../../src/http/client.ts";
+import type { WireChat, WireChatDetail } from "../../../src/http/wire.ts";
+import type { SystemStatus } from "../../../src/runtime/api.ts";
 import type { Config } from "../../../src/app/config/config.ts";
 
 /** 2026-03-01 12:00:00 local time. */
@@ -14,34 +17,44 @@ export const chat: WireChat = {
   waiting: 0,
   lastMessageAt: NOW - 3_000,
   lastReplyAt: NOW - 2_000,
-  error: null,
 };
+const part = { chat: "api:ann", seq: 7, content: [], inReplyTo: [4] };
 export const detail: WireChatDetail = {
   ...chat,
   address: "",
   overlap: "queue",
-  timers: [{ id: "retry", event: { type: "x" }, dueAt: NOW + 60_000 }],
+  timers: [{ id: "retry", event: "x", dueAt: NOW + 60_000 }],
   waitingRows: [{ seq: 4, kind: "message", text: "are you\nthere?\u001b[31m", receivedAt: NOW - 1_500 }],
   turn: { turnId: "t1", attempt: 2, startedAt: NOW - 4_000, steps: 1 },
   history: [{ role: "user", text: "hello", at: NOW - 86_400_000 }],
   outbox: [
-    { id: "7", part: 1, of: 2, text: "done", status: "sent", attempts: 1 },
-    { id: "8", part: 2, of: 2, text: "lost", status: "dead", attempts: 3, error: { code: "CHANNEL_REFUSED", message: "blocked" } },
+    { ...part, id: "7", part: 1, of: 2, text: "done", status: "sent", attempts: 1 },
+    { ...part, id: "8", part: 2, of: 2, text: "lost", status: "dead", attempts: 3, error: { code: "CHANNEL_REFUSED", message: "blocked" } },
   ],
   revision: 5,
 };
-export const system: WireSystem = {
+export const system: SystemStatus = {
   version: "1.2.3",
   state: "running",
   startedAt: NOW - 7_200_000,
   node: "n1",
   store: "sqlite:./x.db",
-  queue: { waiting: 1, running: 2, slots: 16 },
+  queue: { waiting: 1, running: 2, slots: 16, byClass: {} },
   timers: 3,
   chats: { known: 10, live: 2, quarantined: 1 },
   loopDelayMs: { p50: 0.2, p99: 1.5 },
   memoryBytes: 90 * 1024 * 1024,
-  channels: [{ name: "telegram", kind: "telegram", state: "online", since: NOW - 5_000, reason: null, lastTrafficAt: null }],
+  channels: [
+    {
+      name: "telegram",
+      kind: "telegram",
+      state: "online",
+      since: NOW - 5_000,
+      reason: undefined,
+      lastTrafficAt: undefined,
+      counters: { received: 0, sent: 0, failed: 0 },
+    },
+  ],
 };
 
 export interface Ran {
@@ -67,10 +80,17 @@ export async function run(args: readonly string[], options: RigOptions = {}): Pr
   const access: Access = {
     api: (target) => {
       calls.push(["connect", target]);
-      if (options.api === undefined) {
-        return Promise.reject(new TypeError("fetch failed", { cause: Object.assign(new Error("connect"), { code: "ECONNREFUSED" }) }));
-      }
-      return Promise.resolve(recording(options.api, calls));
+      const refuse = () => Promise.reject(new DaemonUnreachableError(`no satibot answers at ${target.baseUrl}`));
+      const absent: Partial<DaemonApi> = {
+        system: refuse,
+        chats: refuse,
+        chat: refuse,
+        why: refuse,
+        events: refuse,
+        sendMessage: refuse,
+        reset: refuse,
+      };
+      return recording(options.api ?? absent, calls);
     },
     store: () =>
       Promise.resolve(options.store === undefined ? undefined : ({ close: () => Promise.resolve(), ...options.store } as StoppedStore)),

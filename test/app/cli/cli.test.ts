@@ -107,7 +107,7 @@ describe("finding the daemon", () => {
   it("ends with 69 and a hint when nothing answers", async () => {
     const ran = await run(["send", "api:me", "hello"]);
     expect(ran).toMatchObject({ code: 69, out: "" });
-    expect(ran.err).toMatch(/no daemon answers at http:\/\/127\.0\.0\.1:7330; start it with `satibot start`/);
+    expect(ran.err).toMatch(/no satibot answers at http:\/\/127\.0\.0\.1:7330 \(`satibot start` starts one/);
     expect((await run(["status"])).code).toBe(69);
   });
 });

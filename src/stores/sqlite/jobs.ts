@@ -1,0 +1,72 @@
+import type { JobRecord, Page, PageRequest, RunDelivery, RunRecord } from "../../ports/store/records.ts";
+import type { AppendResult, JobStore } from "../../ports/store/store.ts";
+import { text, type Engine } from "./engine.ts";
+import { appendOne } from "./inbox.ts";
+import { runOfRow, type RunSql } from "./rows.ts";
+
+interface JobSql {
+  readonly id: string;
+  readonly body: string;
+  readonly next_at: number | null;
+}
+
+const jobOf = (row: JobSql): JobRecord => ({ ...(JSON.parse(row.body) as JobRecord), nextAtMs: row.next_at ?? undefined });
+
+export function put(engine: Engine, job: JobRecord): "added" | "replaced" {
+  const isKnown = engine.get("SELECT 1 FROM jobs WHERE id = ?", job.id) !== undefined;
+  engine.run("INSERT OR REPLACE INTO jobs (id, body, paused, next_at) VALUES (?, ?, ?, ?)", job.id, JSON.stringify(job), job.paused ? 1 : 0, job.nextAtMs ?? null);
+  return isKnown ? "replaced" : "added";
+}
+
+export function get(engine: Engine, id: string): JobRecord | undefined {
+  const row = engine.get<JobSql>("SELECT * FROM jobs WHERE id = ?", id);
+  return row && jobOf(row);
+}
+
+export function remove(engine: Engine, id: string): boolean {
+  return engine.run("DELETE FROM jobs WHERE id = ?", id) > 0;
+}
+
+export function list(engine: Engine, page: PageRequest): Page<JobRecord> {
+  const rows = engine.all<JobSql>("SELECT * FROM jobs WHERE id > ? ORDER BY id LIMIT ?", page.cursor ?? "", page.limit + 1);
+  const items = rows.slice(0, page.limit).map(jobOf);
+  return { items, next: rows.length > page.limit ? items.at(-1)?.id : undefined };
+}
+
+export function due(engine: Engine, beforeMs: number, limit: number): readonly JobRecord[] {
+  return engine.all<JobSql>("SELECT * FROM jobs WHERE paused = 0 AND next_at IS NOT NULL AND next_at < ? ORDER BY next_at, id LIMIT ?", beforeMs, limit).map(jobOf);
+}
+
+export function claimInstant(engine: Engine, claim: Parameters<JobStore["claimInstant"]>[0]): { readonly appended: AppendResult | undefined } | "gone" {
+  const job = get(engine, claim.jobId);
+  if (!job || job.nextAtMs !== claim.instantMs || engine.get("SELECT 1 FROM runs WHERE job = ? AND instant = ?", claim.jobId, claim.instantMs)) return "gone";
+  engine.run("UPDATE jobs SET next_at = ? WHERE id = ?", claim.nextAtMs ?? null, claim.jobId);
+  const isRunning = claim.status === "running";
+  engine.run(
+    "INSERT INTO runs (run_id, job, instant, started_at, ended_at, status, delivery, error, deliver_to) VALUES (?, ?, ?, ?, ?, ?, 'none', NULL, ?)",
+    claim.runId,
+    claim.jobId,
+    claim.instantMs,
+    claim.atMs,
+    isRunning ? null : claim.atMs,
+    claim.status,
+    job.deliverTo ?? null,
+  );
+  if (!claim.append) return { appended: undefined };
+  const appended = appendOne(engine, claim.append, claim.runId);
+  if (appended.status !== "accepted") {
+    engine.run("UPDATE runs SET status = 'skipped', ended_at = ?, error = ? WHERE run_id = ?", claim.atMs, text({ code: "INBOX_FULL", message: "earlier runs of the job still wait" }), claim.runId);
+  }
+  return { appended };
+}
+
+export function runs(engine: Engine, jobId: string, page: PageRequest): Page<RunRecord> {
+  const before = Number(page.cursor ?? Number.MAX_SAFE_INTEGER);
+  const rows = engine.all<RunSql>("SELECT * FROM runs WHERE job = ? AND instant < ? ORDER BY instant DESC LIMIT ?", jobId, before, page.limit + 1);
+  const items = rows.slice(0, page.limit).map(runOfRow);
+  return { items, next: rows.length > page.limit ? String(items.at(-1)?.instantMs) : undefined };
+}
+
+export function setDelivery(engine: Engine, runId: string, delivery: RunDelivery): void {
+  engine.run("UPDATE runs SET delivery = ? WHERE run_id = ?", delivery, runId);
+}

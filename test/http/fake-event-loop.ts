@@ -1,0 +1,246 @@
+/** An event loop without actors: records calls, answers fixed facts, and lets a test push stream events. */
+import { parseChatKey } from "../../src/core/chat-key.ts";
+import type { Content } from "../../src/core/content.ts";
+import { RequestError } from "../../src/core/errors.ts";
+import type { ChatDetail, EventLoop, StreamEvent, StreamOptions, SystemStatus } from "../../src/runtime/api.ts";
+
+export interface FakeStream {
+  readonly key: string;
+  readonly options: StreamOptions;
+  readonly push: (event: StreamEvent) => void;
+  readonly fail: (error: Error) => void;
+  /** Resolves once the iterator was returned. */
+  readonly released: Promise<void>;
+}
+
+export interface FakeEventLoop {
+  readonly loop: EventLoop;
+  readonly calls: { readonly name: string; readonly args: readonly unknown[] }[];
+  /** Resolves to the next stream that is opened. */
+  readonly nextStream: () => Promise<FakeStream>;
+  /** What the next call of a method does instead of succeeding. */
+  readonly fail: (name: keyof EventLoop, error: unknown) => void;
+}
+
+export const STATUS: SystemStatus = {
+  version: "0.0.0",
+  state: "running",
+  startedAt: 1_000,
+  node: "n1",
+  store: "memory:",
+  queue: { waiting: 0, running: 1, slots: 16, byClass: { interactive: 0 } },
+  timers: 3,
+  chats: { known: 2, live: 1, quarantined: 0 },
+  loopDelayMs: { p50: 1, p99: 2 },
+  memoryBytes: 1,
+  channels: [
+    {
+      name: "telegram",
+      kind: "telegram",
+      state: "ready",
+      since: 5,
+      reason: undefined,
+      lastTrafficAt: 7,
+      counters: { received: 1, sent: 2, failed: 0 },
+    },
+  ],
+};
+
+export const reply = (id: number, text: string): StreamEvent => ({
+  type: "reply",
+  id: String(id),
+  turnId: "t1",
+  part: 1,
+  of: 1,
+  content: [{ type: "text", text }],
+  text,
+  inReplyTo: [id],
+});
+
+export function chatDetail(key: string): ChatDetail {
+  const chat = parseChatKey(key);
+  const content: Content = [{ type: "text", text: "hello" }];
+  return {
+    key: chat,
+    channel: "api",
+    state: "idle",
+    since: 10,
+    waiting: 1,
+    lastMessageAt: 11,
+    lastReplyAt: undefined,
+    error: undefined,
+    address: "",
+    overlap: "queue",
+    timers: [{ id: "idle", event: { type: "idle.over" }, dueAtMs: 99 }],
+    waitingRows: [
+      {
+        chat,
+        seq: 2,
+        kind: "message",
+        turnClass: "interactive",
+        content,
+        sender: { id: "1" },
+        receivedAtMs: 12,
+        status: "waiting",
+        turnId: undefined,
+      },
+    ],
+    turn: { turnId: "t1", attempt: 1, startedAt: 13, steps: 0 },
+    history: [{ role: "user", content, atMs: 11, seq: 1 }],
+    outbox: [
+      {
+        id: "7",
+        chat,
+        turnId: "t0",
+        part: 1,
+        of: 1,
+        content,
+        status: "waiting",
+        attempts: 2,
+        ambiguous: true,
+        createdAtMs: 14,
+        nextTryAtMs: 15,
+        platformId: undefined,
+        error: { code: "SEND_UNKNOWN", message: "no answer" },
+        inReplyTo: [1],
+      },
+    ],
+    revision: 4,
+  };
+}
+
+export function createFakeEventLoop(known: readonly string[] = ["api:alice", "telegram:1"]): FakeEventLoop {
+  const calls: { name: string; args: readonly unknown[] }[] = [];
+  const failures = new Map<string, unknown>();
+  const waiters: ((stream: FakeStream) => void)[] = [];
+  const opened: FakeStream[] = [];
+  const seqs = new Map<string, number>();
+
+  const does = async <T>(name: keyof EventLoop, args: readonly unknown[], result: () => T): Promise<T> => {
+    calls.push({ name, args });
+    if (failures.has(name)) {
+      const error = failures.get(name);
+      failures.delete(name);
+      throw error;
+    }
+    return result();
+  };
+  const chatOf = (name: keyof EventLoop, key: string, ...rest: readonly unknown[]): Promise<ChatDetail> =>
+    does(name, [key, ...rest], () => {
+      if (!known.includes(key)) throw new RequestError("CHAT_UNKNOWN", `${key} is unknown; write to it first`, { path: "key" });
+      return chatDetail(key);
+    });
+
+  const loop: EventLoop = {
+    start: () => Promise.resolve(),
+    run: () => Promise.resolve(),
+    shutdown: () => Promise.resolve(),
+    addChatMessage: (key, content, options) =>
+      does("addChatMessage", [key, content, options], () => {
+        if (!key.startsWith("api:") && !known.includes(key)) throw new RequestError("CHAT_UNKNOWN", `${key} is unknown`, { path: "key" });
+        const id = options?.messageId;
+        const before = id === undefined ? undefined : seqs.get(id);
+        const seq = before ?? seqs.size + 1;
+        seqs.set(id ?? `#${seq}`, seq);
+        return { seq, duplicate: before !== undefined };
+      }),
+    send: (key, content) => does("send", [key, content], () => "42"),
+    stream: (key, options = {}) => {
+      calls.push({ name: "stream", args: [key, options] });
+      const { stream, iterable } = createFakeStream(key, options);
+      const waiter = waiters.shift();
+      if (waiter) waiter(stream);
+      else opened.push(stream);
+      return iterable;
+    },
+    addCronJob: () => Promise.reject(new Error("not part of this fake")),
+    removeCronJob: () => Promise.resolve(false),
+    jobs: () => Promise.resolve({ items: [], next: undefined }),
+    jobRuns: () => Promise.resolve({ items: [], next: undefined }),
+    stop: (key) => chatOf("stop", key),
+    reset: (key) => chatOf("reset", key),
+    retry: (key, options) => chatOf("retry", key, options),
+    passivate: (key) => chatOf("passivate", key),
+    chat: (key) => chatOf("chat", key),
+    why: (key) =>
+      does("why", [key], () => ({
+        key,
+        state: "idle",
+        since: 10,
+        sentence: "Idle.",
+        waitsFor: undefined,
+        endsBy: [{ event: "message.received" }],
+      })),
+    chats: (filter, page) => does("chats", [filter, page], () => ({ items: [chatDetail("api:alice")], next: "api:alice" })),
+    events: (key, from, limit) =>
+      does("events", [key, from, limit], () =>
+        Array.from({ length: Math.min(limit, 2) }, (_, place) => ({
+          revision: from + place,
+          atMs: 20,
+          events: [{ type: "message.received" }],
+          stateBefore: "idle",
+          stateAfter: "queued",
+        })),
+      ),
+    status: () => does("status", [], () => STATUS),
+    health: () => does("health", [], () => ({ healthy: true, loopDelayMs: 1, lastCommitAt: 2 })),
+    isReady: () => !failures.delete("isReady"),
+  };
+  return {
+    loop,
+    calls,
+    nextStream: () => {
+      const stream = opened.shift();
+      return stream ? Promise.resolve(stream) : new Promise((resolve) => waiters.push(resolve));
+    },
+    fail: (name, error) => void failures.set(name, error),
+  };
+}
+
+/** Ignores its signal on purpose: only `return` ends it. */
+function createFakeStream(
+  key: string,
+  options: StreamOptions,
+): { readonly stream: FakeStream; readonly iterable: AsyncIterable<StreamEvent> } {
+  const queue: StreamEvent[] = [];
+  let failure: Error | undefined;
+  let wake = (): void => undefined;
+  let markReleased = (): void => undefined;
+  const released = new Promise<void>((resolve) => {
+    markReleased = resolve;
+  });
+  const next = async (): Promise<IteratorResult<StreamEvent>> => {
+    for (;;) {
+      const value = queue.shift();
+      if (value !== undefined) return { done: false, value };
+      if (failure !== undefined) throw failure;
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    }
+  };
+  return {
+    stream: {
+      key,
+      options,
+      released,
+      push: (event) => {
+        queue.push(event);
+        wake();
+      },
+      fail: (error) => {
+        failure = error;
+        wake();
+      },
+    },
+    iterable: {
+      [Symbol.asyncIterator]: () => ({
+        next,
+        return: () => {
+          markReleased();
+          return Promise.resolve({ done: true, value: undefined });
+        },
+      }),
+    },
+  };
+}

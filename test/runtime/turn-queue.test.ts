@@ -1,0 +1,112 @@
+import { describe, expect, it } from "vitest";
+import type { ChatKey } from "../../src/core/chat-key.ts";
+import type { TurnClass } from "../../src/core/turn-class.ts";
+import { createTurnQueue } from "../../src/runtime/turn-queue.ts";
+import { createVirtualClock, settle } from "../../src/testing/virtual-clock.ts";
+
+const chat = (name: string): ChatKey => `api:${name}`;
+
+function rig(slots: number) {
+  const clock = createVirtualClock();
+  const granted: string[] = [];
+  const queue = createTurnQueue({ slots, clock, grant: (key) => void granted.push(key.slice(4)) });
+  const ask = (name: string, turnClass: TurnClass = "interactive", suspect = false): void => queue.request(chat(name), { turnClass, suspect });
+  return { clock, queue, granted, ask };
+}
+
+describe("the turn queue", () => {
+  it("grants nothing before it is opened and never more than its slots", async () => {
+    const { queue, granted, ask } = rig(2);
+    for (const name of ["a", "b", "c"]) ask(name);
+    await settle();
+    expect(granted).toEqual([]);
+    queue.open();
+    await settle();
+    expect(granted).toEqual(["a", "b"]);
+    queue.release(chat("a"));
+    await settle();
+    expect(granted).toEqual(["a", "b", "c"]);
+  });
+
+  it("goes round robin between chats: one with much to say waits behind each other", async () => {
+    const { queue, granted, ask } = rig(1);
+    queue.open();
+    ask("noisy");
+    await settle();
+    ask("quiet");
+    queue.release(chat("noisy"));
+    ask("noisy");
+    await settle();
+    queue.release(chat("quiet"));
+    await settle();
+    expect(granted).toEqual(["noisy", "quiet", "noisy"]);
+  });
+
+  it("puts people before cron and heartbeat, but lets age win", async () => {
+    const { clock, queue, granted, ask } = rig(1);
+    ask("beat", "heartbeat");
+    ask("job", "cron");
+    ask("person");
+    queue.open();
+    await settle();
+    expect(granted).toEqual(["person"]);
+    await clock.advance(3_000);
+    ask("late person");
+    queue.release(chat("person"));
+    await settle();
+    expect(granted).toEqual(["person", "job"]);
+  });
+
+  it("runs suspects one at a time beside normal work", async () => {
+    const { queue, granted, ask } = rig(1);
+    queue.open();
+    ask("a");
+    ask("s1", "interactive", true);
+    ask("s2", "interactive", true);
+    await settle();
+    expect(granted).toEqual(["a", "s1"]);
+    queue.release(chat("s1"));
+    await settle();
+    expect(granted).toEqual(["a", "s1", "s2"]);
+  });
+
+  it("reserves a free slot at once, and the request that follows is granted", async () => {
+    const { queue, granted, ask } = rig(1);
+    queue.open();
+    expect(queue.reserve(chat("a"), "interactive")).toBe(true);
+    expect(queue.reserve(chat("b"), "interactive")).toBe(false);
+    ask("a");
+    await settle();
+    expect(granted).toEqual(["a"]);
+  });
+
+  it("does not let a reservation overtake those who wait", async () => {
+    const { queue, ask } = rig(1);
+    queue.open();
+    ask("a");
+    ask("b");
+    await settle();
+    queue.release(chat("c"));
+    expect(queue.reserve(chat("c"), "interactive")).toBe(false);
+  });
+
+  it("gives a reserved slot back when the chat turns out to be a suspect", async () => {
+    const { queue, granted, ask } = rig(1);
+    queue.open();
+    queue.reserve(chat("a"), "interactive");
+    ask("a", "interactive", true);
+    ask("b");
+    await settle();
+    expect(granted.sort()).toEqual(["a", "b"]);
+  });
+
+  it("forgets a chat that gives up waiting", async () => {
+    const { queue, granted, ask } = rig(1);
+    ask("a");
+    queue.release(chat("a"));
+    queue.open();
+    await settle();
+    expect(granted).toEqual([]);
+    expect(queue.facts()).toMatchObject({ waiting: 0, running: 0, slots: 1 });
+  });
+});
