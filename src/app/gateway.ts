@@ -152,7 +152,7 @@ createGateway.fromConfig = async (configPath?: string): Promise<Gateway> => {
 /** What a checked configuration means for the gateway. */
 export async function optionsOf(config: Config): Promise<GatewayOptions> {
   const secrets = [config.http.token, ...config.channels.map((channel) => channel.token)].filter((secret) => secret !== undefined);
-  const log = await createLog({ level: config.log.level, pretty: process.stdout.isTTY, secrets });
+  const log = createLog({ level: config.log.level, pretty: process.stdout.isTTY, secrets });
   for (const warning of config.warnings) log.warn({}, warning);
   for (const channel of config.channels) {
     if (channel.allow === undefined) {

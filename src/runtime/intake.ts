@@ -131,11 +131,9 @@ export function createIntake(kernel: Kernel, chats: Chats, runner: TurnRunner, c
     }
   };
 
-  /** A chat that was only about to be opened: nothing of its row was taken. */
+  /** The row that was to open its chat was not taken; others of the batch, or of a batch beside it, may have been. */
   const abandon = (entry: ChatEntry): void => {
-    if (entry.actor || chats.get(entry.key) !== entry) return;
-    if (entry.pins === 0 && (entry.mail?.length ?? 0) === 0) chats.drop(entry);
-    else chats.wake(entry.key);
+    if (!entry.actor && chats.get(entry.key) === entry) chats.wake(entry.key);
   };
 
   const plan: Intake["plan"] = (rows) => {

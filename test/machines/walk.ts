@@ -22,7 +22,7 @@ export function walk(machine: AnyStateMachine, options: WalkOptions): { readonly
     input: options.input,
     events,
     limit: 20_000,
-    serializeState: (snapshot) => JSON.stringify([(snapshot as AnyMachineSnapshot).value, (snapshot as AnyMachineSnapshot).context]),
+    serializeState: (snapshot: unknown) => JSON.stringify([(snapshot as AnyMachineSnapshot).value, (snapshot as AnyMachineSnapshot).context]),
     stopWhen: ((snapshot: AnyMachineSnapshot) => !options.within(snapshot)) as never,
   } as never);
   expect(paths.length).toBeGreaterThan(0);

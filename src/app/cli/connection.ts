@@ -15,7 +15,7 @@ export interface ConnectionOptions {
 export interface Access {
   readonly api: (options: { readonly baseUrl: string; readonly token: string | undefined }) => DaemonApi;
   /** Undefined when there is no such store. @throws ConfigError when it cannot be read */
-  readonly store: (file: string, io: CliIo) => Promise<StoppedStore | undefined>;
+  readonly store: (file: string) => Promise<StoppedStore | undefined>;
 }
 
 /** The store of a stopped daemon, read-only. */
@@ -26,7 +26,7 @@ export interface StoppedStore extends ChatReader {
     readonly waitingRows: number;
     readonly deadParts: number;
   }>;
-  readonly close: () => Promise<void>;
+  readonly close: () => void;
 }
 
 /** Calls the daemon. @throws CommandError 69 when nothing answers there */
@@ -52,13 +52,13 @@ export async function withReader<T>(
     return await call(access, target, use.daemon);
   } catch (error) {
     if (!(error instanceof CommandError) || error.exitCode !== EXIT.unreachable || target.store?.kind !== "sqlite") throw error;
-    const store = await access.store(target.store.file, io);
+    const store = await access.store(target.store.file);
     if (store === undefined) throw error;
     try {
       io.err(`satibot: no daemon at ${target.baseUrl}; this is what the store holds (${target.store.file})`);
       return await use.store(store, target.store.file);
     } finally {
-      await store.close();
+      store.close();
     }
   }
 }

@@ -13,7 +13,7 @@ export interface StoreReader {
   readonly turns: Pick<Store["turns"], "steps">;
   readonly outbox: Pick<Store["outbox"], "list">;
   readonly events: Store["events"];
-  readonly stop: () => Promise<void>;
+  readonly close: () => void;
 }
 
 const ROWS_SHOWN = 100;
@@ -31,7 +31,7 @@ export function createStoppedStore(reader: StoreReader): StoppedStore {
   };
   return {
     counts: () => reader.chats.counts(),
-    close: () => reader.stop(),
+    close: () => reader.close(),
     chats: async ({ state, channel, q, limit = ROWS_SHOWN, cursor }) => {
       const filter: ChatFilter = { channel, query: q };
       const items: WireChat[] = [];
@@ -72,7 +72,14 @@ export function createStoppedStore(reader: StoreReader): StoppedStore {
     why: async (text) => {
       const record = await recordOf(text);
       const state = stateOf(record);
-      return { key: record.key, state, since: record.sinceMs, sentence: sentenceOf(record, state), endsBy: [{ event: "satibot start" }] };
+      return {
+        key: record.key,
+        state,
+        since: record.sinceMs,
+        sentence: sentenceOf(record, state),
+        waitsFor: "the daemon",
+        endsBy: [{ event: "satibot start" }],
+      };
     },
     events: async (text, { from = 0, limit = ROWS_SHOWN }) => {
       const { key } = await recordOf(text);
@@ -100,10 +107,11 @@ function summaryOf(record: ChatRecord): ChatSummary {
 }
 
 function sentenceOf(record: ChatRecord, state: string): string {
+  const some = (count: number, one: string, many: string): string => (count === 0 ? "" : count === 1 ? `1 ${one}` : `${count} ${many}`);
   const counts = [
-    record.waiting > 0 ? `${record.waiting} messages wait for an answer` : "",
-    record.unsettledParts > 0 ? `${record.unsettledParts} replies wait to be delivered` : "",
-    record.timers.length > 0 ? `${record.timers.length} timers are pending` : "",
+    some(record.waiting, "message waits for an answer", "messages wait for an answer"),
+    some(record.unsettledParts, "reply waits to be delivered", "replies wait to be delivered"),
+    some(record.timers.length, "timer is pending", "timers are pending"),
   ].filter((text) => text !== "");
   const rest = counts.length === 0 ? "Nothing waits" : counts.join(", ");
   const quarantine =

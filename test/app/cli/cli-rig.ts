@@ -92,8 +92,7 @@ export async function run(args: readonly string[], options: RigOptions = {}): Pr
       };
       return recording(options.api ?? absent, calls);
     },
-    store: () =>
-      Promise.resolve(options.store === undefined ? undefined : ({ close: () => Promise.resolve(), ...options.store } as StoppedStore)),
+    store: () => Promise.resolve(options.store === undefined ? undefined : ({ close: () => undefined, ...options.store } as StoppedStore)),
   };
   const code = await runCli(args, {
     version: "1.2.3",

@@ -63,7 +63,7 @@ function readerOf(records: readonly ChatRecord[]): StoreReader {
       list: () =>
         Promise.resolve([{ revision: 2, atMs: 7, events: [{ type: "message.received" }], stateBefore: "idle", stateAfter: "queued" }]),
     },
-    stop: () => Promise.resolve(),
+    close: () => undefined,
   };
 }
 
@@ -124,7 +124,7 @@ describe("the store of a stopped daemon", () => {
     });
     const why = await createStoppedStore(readerOf([quarantined])).why("api:q");
     expect(why.sentence).toBe(
-      "The daemon is not running. 2 messages wait for an answer, 1 replies wait to be delivered. It is quarantined (boom); `satibot chats retry` frees it once the daemon runs.",
+      "The daemon is not running. 2 messages wait for an answer, 1 reply waits to be delivered. It is quarantined (boom); `satibot chats retry` frees it once the daemon runs.",
     );
     expect((await store.why("api:a")).sentence).toBe("The daemon is not running. Nothing waits.");
   });

@@ -1,0 +1,206 @@
+/** Parts on their way out. Ids are those of the SQLite store: the chat's number and the part's within it, so they rise within a chat. */
+import type { ChatKey } from "../../core/chat-key.ts";
+import type { Content } from "../../core/content.ts";
+import type { OutboxPart, Page, PageRequest, PartStatus } from "../../ports/store/records.ts";
+import type { OutboxStore, SendOutcome, TakeResult } from "../../ports/store/store.ts";
+import { findOrdered, insertOrdered, placeFrom, removeOrdered } from "./ordered.ts";
+import { meet, numberOf, type Chat, type Disk, type Part } from "./disk.ts";
+
+const PARTS_PER_CHAT = 100_000_000;
+
+const idOf = (chat: Chat, number: number): number => chat.id * PARTS_PER_CHAT + number;
+
+/** The chat of a part id, whether or not the part is still kept. */
+export function chatOfPart(disk: Disk, id: string): Chat | undefined {
+  return disk.chatsById.get(Math.floor(Number(id) / PARTS_PER_CHAT));
+}
+
+function partById(disk: Disk, id: string): { readonly chat: Chat; readonly part: Part } | undefined {
+  const chat = chatOfPart(disk, id);
+  const part = chat && findOrdered(chat.parts, Number(id) % PARTS_PER_CHAT, numberOf);
+  return chat && part && { chat, part };
+}
+
+export function partOf(chat: Chat, one: Part): OutboxPart {
+  const { number, turnId, part, of, content, status, attempts, ambiguous, createdAtMs, nextTryAtMs, platformId, error, inReplyTo } = one;
+  return {
+    id: String(idOf(chat, number)),
+    chat: chat.key,
+    turnId,
+    part,
+    of,
+    content,
+    status,
+    attempts,
+    ambiguous,
+    createdAtMs,
+    nextTryAtMs,
+    platformId,
+    error: error && { ...error },
+    inReplyTo: [...inReplyTo],
+  };
+}
+
+export interface PutOptions {
+  readonly groupId: string;
+  /** Status of the first part and of the others. */
+  readonly first: "waiting" | "sending" | "sent";
+  readonly rest: "waiting" | "sent";
+  readonly atMs: number;
+  readonly inReplyTo: readonly number[];
+  readonly runId?: string | undefined;
+}
+
+export function putParts(chat: Chat, contents: readonly Content[], options: PutOptions): readonly OutboxPart[] {
+  return contents.map((content, place) => {
+    const status = place === 0 ? options.first : options.rest;
+    const part: Part = {
+      number: ++chat.lastPart,
+      turnId: options.groupId,
+      part: place + 1,
+      of: contents.length,
+      content,
+      status,
+      attempts: status === "sending" ? 1 : 0,
+      ambiguous: false,
+      createdAtMs: options.atMs,
+      ageFromMs: options.atMs,
+      nextTryAtMs: undefined,
+      platformId: undefined,
+      error: undefined,
+      inReplyTo: options.inReplyTo,
+      runId: options.runId,
+    };
+    chat.parts.push(part);
+    if (status === "sent") chat.lastReplyAtMs = options.atMs;
+    else chat.unsettled.push(part);
+    return partOf(chat, part);
+  });
+}
+
+export function put(disk: Disk, key: ChatKey, contents: readonly Content[], options: Parameters<OutboxStore["put"]>[2]): readonly OutboxPart[] {
+  const status = options.delivered ? "sent" : "waiting";
+  return putParts(meet(disk, key, "", options.atMs), contents, { groupId: options.groupId, first: status, rest: status, atMs: options.atMs, inReplyTo: [] });
+}
+
+/** Takes a part out of the queue; the last one of a cron run's reply tells the run. */
+function settlePart(disk: Disk, chat: Chat, part: Part, status: "sent" | "expired" | "dead"): void {
+  part.status = status;
+  removeOrdered(chat.unsettled, part, numberOf);
+  if (part.runId === undefined || chat.unsettled.some((other) => other.turnId === part.turnId)) return;
+  const run = disk.runs.get(part.runId);
+  if (run?.delivery !== "waiting") return;
+  const first = placeFrom(chat.parts, part.number - part.part + 1, numberOf);
+  const group = chat.parts.slice(first, first + part.of).filter((other) => other.turnId === part.turnId);
+  run.delivery = group.length === part.of && group.every((other) => other.status === "sent") ? "delivered" : "failed";
+}
+
+export function take(disk: Disk, key: ChatKey, options: { readonly atMs: number; readonly maxAgeMs: number }): TakeResult {
+  const chat = disk.chats.get(key);
+  for (let part = chat?.unsettled[0]; chat && part; part = chat.unsettled[0]) {
+    if (part.status !== "waiting") return { type: "none" };
+    if (part.ageFromMs < options.atMs - options.maxAgeMs) {
+      settlePart(disk, chat, part, "expired");
+      continue;
+    }
+    if (part.nextTryAtMs !== undefined && part.nextTryAtMs > options.atMs) return { type: "later", atMs: part.nextTryAtMs };
+    part.status = "sending";
+    part.attempts += 1;
+    part.nextTryAtMs = undefined;
+    return { type: "taken", part: partOf(chat, part) };
+  }
+  return { type: "none" };
+}
+
+export function settle(disk: Disk, request: Parameters<OutboxStore["settle"]>[0], next: Parameters<OutboxStore["settle"]>[1]): TakeResult {
+  const found = partById(disk, request.id);
+  if (found && found.chat.key === request.chat && found.part.status === "sending" && found.part.attempts === request.attempt) {
+    applyOutcome(disk, found.chat, found.part, request.outcome, request.atMs);
+  }
+  return next ? take(disk, request.chat, { atMs: request.atMs, maxAgeMs: next.maxAgeMs }) : { type: "none" };
+}
+
+function applyOutcome(disk: Disk, chat: Chat, part: Part, outcome: SendOutcome, atMs: number): void {
+  switch (outcome.type) {
+    case "sent":
+      part.platformId = outcome.platformId;
+      part.error = undefined;
+      chat.lastReplyAtMs = atMs;
+      settlePart(disk, chat, part, "sent");
+      return;
+    case "retry":
+      part.status = "waiting";
+      part.ambiguous ||= outcome.ambiguous;
+      part.nextTryAtMs = outcome.nextTryAtMs;
+      part.error = { ...outcome.error };
+      return;
+    case "refused": {
+      const rest = chat.unsettled.filter((other) => other.number >= part.number && other.turnId === part.turnId);
+      for (const one of rest) {
+        one.error = { ...outcome.error };
+        settlePart(disk, chat, one, "dead");
+      }
+    }
+  }
+}
+
+export function expire(disk: Disk, key: ChatKey, beforeMs: number): number {
+  const chat = disk.chats.get(key);
+  if (!chat) return 0;
+  const old = chat.unsettled.filter((part) => part.status === "waiting" && part.ageFromMs < beforeMs);
+  for (const part of old) settlePart(disk, chat, part, "expired");
+  return old.length;
+}
+
+export function list(
+  disk: Disk,
+  filter: { readonly status?: PartStatus; readonly ambiguous?: boolean; readonly chat?: ChatKey },
+  page: PageRequest,
+): Page<OutboxPart> {
+  const after = Number(page.cursor ?? 0);
+  const only = filter.chat === undefined ? undefined : disk.chats.get(filter.chat);
+  if (filter.chat !== undefined && !only) return { items: [], next: undefined };
+  const found: OutboxPart[] = [];
+  for (const chat of only ? [only] : disk.chatsById.values()) {
+    if (idOf(chat, chat.lastPart) <= after) continue;
+    for (let place = placeFrom(chat.parts, after - idOf(chat, 0) + 1, numberOf); place < chat.parts.length; place += 1) {
+      const part = chat.parts[place];
+      if (!part || (filter.status !== undefined && part.status !== filter.status)) continue;
+      if (filter.ambiguous !== undefined && part.ambiguous !== filter.ambiguous) continue;
+      if (found.length === page.limit) return { items: found, next: found.at(-1)?.id };
+      found.push(partOf(chat, part));
+    }
+  }
+  return { items: found, next: undefined };
+}
+
+export function after(disk: Disk, key: ChatKey, id: string, limit: number): readonly OutboxPart[] | "gone" {
+  const chat = disk.chats.get(key);
+  if (!chat) return [];
+  const from = Number(id);
+  const oldest = chat.parts[0]?.number ?? chat.lastPart + 1;
+  // Something that came after the id asked for has been deleted.
+  if (!Number.isSafeInteger(from) || (oldest > 1 && from + 1 < idOf(chat, oldest))) return "gone";
+  const first = placeFrom(chat.parts, from - idOf(chat, 0) + 1, numberOf);
+  return chat.parts.slice(first, first + limit).map((part) => partOf(chat, part));
+}
+
+export function revive(disk: Disk, id: string, atMs: number): OutboxPart | undefined {
+  const found = partById(disk, id);
+  if (!found || (found.part.status !== "dead" && found.part.status !== "expired")) return undefined;
+  const { chat, part } = found;
+  part.status = "waiting";
+  part.nextTryAtMs = undefined;
+  part.ageFromMs = atMs;
+  insertOrdered(chat.unsettled, part, numberOf);
+  return partOf(chat, part);
+}
+
+export function purge(disk: Disk, id: string): boolean {
+  const found = partById(disk, id);
+  if (!found || found.part.status === "sending") return false;
+  const { chat, part } = found;
+  if (part.status === "waiting" || part.status === "draft") settlePart(disk, chat, part, "dead");
+  removeOrdered(chat.parts, part, numberOf);
+  return true;
+}

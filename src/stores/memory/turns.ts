@@ -1,0 +1,221 @@
+/** Turns: claimed, journaled, committed, failed. Every write names the chat's fence and the open turn; any other caller is a zombie. */
+import type { ChatKey } from "../../core/chat-key.ts";
+import { invariant } from "../../core/errors.ts";
+import type { JournalEntry, OutboxPart, TurnRecord } from "../../ports/store/records.ts";
+import type { AskCommit, Claim, ClaimRequest, FailCommit, TurnCommit } from "../../ports/store/store.ts";
+import { meet, placeOf, rowOf, turnOf, type Chat, type Disk, type Row, type Turn } from "./disk.ts";
+import { closeTurn, endRow, endRun } from "./endings.ts";
+import { insertOrdered, placeFrom } from "./ordered.ts";
+import { putParts } from "./outbox.ts";
+import { freeze, writeEvents, writeSnapshot } from "./snapshots.ts";
+
+export function claim(disk: Disk, request: ClaimRequest): Claim | undefined {
+  const chat = disk.chats.get(request.chat);
+  if (!chat) return undefined;
+  if (chat.openTurn) return reclaim(disk, chat, chat.openTurn, request);
+  const rows = chat.waiting.slice(0, Math.max(1, request.rowsMax));
+  if (rows.length === 0) return undefined;
+  // A row of a cron run is a turn of its own: its result goes elsewhere.
+  const firstOfRun = rows.findIndex((row) => row.runId !== undefined);
+  return begin(disk, chat, request, firstOfRun < 0 ? rows : rows.slice(0, Math.max(1, firstOfRun)));
+}
+
+/** @throws InvariantError when the chat had a turn of that name */
+export function checkTurnId(chat: Chat | undefined, turnId: string): void {
+  invariant(!chat?.turns.has(turnId), `chat ${chat?.key} already had a turn ${turnId}; name each turn once`);
+}
+
+/** A new turn over rows that wait. */
+export function begin(disk: Disk, chat: Chat, request: Omit<ClaimRequest, "chat" | "rowsMax">, rows: readonly Row[]): Claim {
+  checkTurnId(chat, request.turnId);
+  const turn: Turn = {
+    turnId: request.turnId,
+    status: "started",
+    attempt: 1,
+    failures: 0,
+    suspect: request.suspect,
+    startedAtMs: request.atMs,
+    endedAtMs: undefined,
+    error: undefined,
+    rows,
+    runId: rows[0]?.runId,
+    journal: [],
+  };
+  for (const row of rows) row.turnId = request.turnId;
+  chat.fence += 1;
+  chat.turns.set(turn.turnId, turn);
+  chat.openTurn = turn;
+  return claimOf(disk, chat, turn);
+}
+
+function reclaim(disk: Disk, chat: Chat, turn: Turn, request: ClaimRequest): Claim {
+  chat.fence += 1;
+  turn.status = "started";
+  turn.attempt += 1;
+  turn.suspect = request.suspect;
+  turn.startedAtMs = request.atMs;
+  return claimOf(disk, chat, turn);
+}
+
+function claimOf(disk: Disk, chat: Chat, turn: Turn): Claim {
+  return {
+    chat: chat.key,
+    turnId: turn.turnId,
+    fence: chat.fence,
+    attempt: turn.attempt,
+    failures: turn.failures,
+    rows: turn.rows.filter((row) => row.status === "waiting").map((row) => rowOf(chat, row)),
+    journal: turn.journal.map((entry) => ({ ...entry })),
+    run: runFacts(disk, turn.runId),
+  };
+}
+
+function runFacts(disk: Disk, runId: string | undefined): Claim["run"] {
+  const run = runId === undefined ? undefined : disk.runs.get(runId);
+  if (!run) return undefined;
+  const job = disk.jobs.get(run.jobId);
+  return { runId: run.runId, jobId: run.jobId, deliverTo: job ? job.deliverTo : run.deliverTo };
+}
+
+/** The chat and its open turn, when the caller still owns them; undefined is "fenced". */
+function owned(disk: Disk, key: ChatKey, fence: number, turnId: string): { readonly chat: Chat; readonly turn: Turn } | undefined {
+  const chat = disk.chats.get(key);
+  const turn = chat?.openTurn;
+  return chat && turn && chat.fence === fence && turn.turnId === turnId ? { chat, turn } : undefined;
+}
+
+export function journal(disk: Disk, key: ChatKey, fence: number, turnId: string, entry: JournalEntry): "written" | "fenced" {
+  const own = owned(disk, key, fence, turnId);
+  if (!own) return "fenced";
+  writeEntry(own.turn, entry);
+  return "written";
+}
+
+/** The same place replaces. */
+function writeEntry(turn: Turn, entry: JournalEntry): void {
+  const place = placeFrom(turn.journal, entry.place, placeOf);
+  if (turn.journal[place]?.place === entry.place) turn.journal[place] = { ...entry };
+  else insertOrdered(turn.journal, { ...entry }, placeOf);
+}
+
+export function commit(disk: Disk, request: TurnCommit): { readonly parts: readonly OutboxPart[]; readonly revision: number; readonly waiting: number } | "fenced" {
+  const own = owned(disk, request.chat, request.fence, request.turnId);
+  if (!own) return "fenced";
+  const snapshot = freeze(request.write);
+  const { chat, turn } = own;
+  const { atMs } = request.write;
+  const ends = new Map(request.rows.map((row) => [row.seq, row.status]));
+  for (const row of turn.rows) {
+    const status = ends.get(row.seq);
+    if (status) endRow(chat, row, status, turn.turnId);
+  }
+  closeTurn(chat, "done", atMs, undefined);
+  for (const entry of request.history) chat.history.push({ ...entry });
+  const parts = writeReply(disk, chat, request);
+  if (request.run) endRun(disk, request.run.runId, { status: "succeeded", delivery: deliveryOf(request, parts), atMs, error: undefined });
+  writeSnapshot(disk, chat, request.write, snapshot);
+  return { parts, revision: chat.revision, waiting: chat.waiting.length };
+}
+
+function deliveryOf(request: TurnCommit, parts: readonly OutboxPart[]): "none" | "waiting" | "delivered" {
+  if (parts.length === 0) return "none";
+  return request.delivery === "delivered" ? "delivered" : "waiting";
+}
+
+/** The reply goes to the chat itself, or to the one that the cron job names, whose history then has what was said there. */
+function writeReply(disk: Disk, chat: Chat, request: TurnCommit): readonly OutboxPart[] {
+  const to = request.run ? request.run.deliverTo : chat.key;
+  if (to === undefined || request.parts.length === 0) return [];
+  const target = to === chat.key ? chat : meet(disk, to, "", request.write.atMs);
+  if (target !== chat) {
+    for (const entry of request.history) if (entry.role === "assistant") target.history.push({ ...entry });
+  }
+  const isDelivered = request.delivery === "delivered";
+  const maySend = request.delivery === "sending" && target.unsettled.length === 0;
+  return putParts(target, request.parts, {
+    groupId: request.turnId,
+    first: isDelivered ? "sent" : maySend ? "sending" : "waiting",
+    rest: isDelivered ? "sent" : "waiting",
+    atMs: request.write.atMs,
+    inReplyTo: target === chat ? request.rows.map((row) => row.seq) : [],
+    runId: request.run?.runId,
+  });
+}
+
+export function fail(
+  disk: Disk,
+  request: FailCommit,
+): { readonly parts: readonly OutboxPart[]; readonly revision: number; readonly ended: number; readonly waiting: number } | "fenced" {
+  const own = owned(disk, request.chat, request.fence, request.turnId);
+  if (!own) return "fenced";
+  const snapshot = request.write && freeze(request.write);
+  const { chat, turn } = own;
+  let ended = 0;
+  if (request.outcome !== "abort") turn.failures += 1;
+  if (request.outcome === "giveUp") {
+    for (const row of turn.rows) if (endRow(chat, row, "failed", turn.turnId)) ended += 1;
+    closeTurn(chat, "failed", request.atMs, request.error);
+    if (request.run) endRun(disk, request.run.runId, { status: "failed", delivery: "none", atMs: request.atMs, error: request.error });
+  } else {
+    if (request.outcome === "abort") chat.fence += 1;
+    turn.status = "waiting";
+    turn.error = { ...request.error };
+  }
+  const parts = request.reply ? say(chat, request.reply, `${turn.turnId}.error`, request.delivered, request.atMs) : [];
+  if (request.write && snapshot !== undefined) writeSnapshot(disk, chat, request.write, snapshot);
+  return { parts, revision: chat.revision, ended, waiting: chat.waiting.length };
+}
+
+export function ask(disk: Disk, request: AskCommit): { readonly parts: readonly OutboxPart[]; readonly revision: number } | "fenced" {
+  const own = owned(disk, request.chat, request.fence, request.turnId);
+  if (!own) return "fenced";
+  const snapshot = freeze(request.write);
+  const { chat, turn } = own;
+  writeEntry(turn, request.entry);
+  turn.status = "waiting";
+  const parts = say(chat, request.question, `${turn.turnId}.ask${request.entry.place}`, request.delivered, request.write.atMs);
+  writeSnapshot(disk, chat, request.write, snapshot);
+  return { parts, revision: chat.revision };
+}
+
+function say(chat: Chat, content: FailCommit["reply"] & object, groupId: string, isDelivered: boolean, atMs: number): readonly OutboxPart[] {
+  const status = isDelivered ? "sent" : "waiting";
+  return putParts(chat, [content], { groupId, first: status, rest: status, atMs, inReplyTo: [] });
+}
+
+export function recover(disk: Disk, atMs: number): { readonly suspects: number; readonly ambiguous: number } {
+  let suspects = 0;
+  let ambiguous = 0;
+  for (const chat of disk.chats.values()) {
+    const turn = chat.openTurn;
+    if (turn?.status === "started") {
+      suspects += 1;
+      turn.status = "suspect";
+      if (turn.suspect) turn.failures += 1;
+      turn.suspect = false;
+      chat.revision += 1;
+      writeEvents(chat, { revision: chat.revision, atMs, events: [{ type: "chat.restored" }], stateBefore: chat.state, stateAfter: chat.state });
+    }
+    for (const part of chat.unsettled) {
+      if (part.status !== "sending") continue;
+      ambiguous += 1;
+      part.status = "waiting";
+      part.ambiguous = true;
+    }
+  }
+  return { suspects, ambiguous };
+}
+
+export function steps(disk: Disk, key: ChatKey, turnId: string): readonly JournalEntry[] {
+  const turn = disk.chats.get(key)?.turns.get(turnId);
+  return turn ? turn.journal.map((entry) => ({ ...entry })) : [];
+}
+
+export function list(disk: Disk, key: ChatKey, limit: number): readonly TurnRecord[] {
+  const chat = disk.chats.get(key);
+  if (!chat) return [];
+  return [...chat.turns.values()]
+    .slice(-limit)
+    .reverse()
+    .map((turn) => turnOf(chat, turn));
+}

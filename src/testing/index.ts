@@ -1,0 +1,9 @@
+/** Tools for tests of agents, channels and stores: virtual time, seeded chance, fakes, contracts and the simulator. */
+export { createFakeChannel, createFakePlatform } from "./fake-channel.ts";
+export type { FakeOutcome, FakePlatform, FakePlatformOptions } from "./fake-channel.ts";
+export { createSeededRandom } from "./seeded-random.ts";
+export { digestOf, simulate } from "./simulator.ts";
+export type { SimulationOptions, SimulationResult, SimulatedStore } from "./simulator.ts";
+export { openTelegramServer } from "./telegram-server.ts";
+export { createVirtualClock, settle } from "./virtual-clock.ts";
+export type { VirtualClock } from "./virtual-clock.ts";
