@@ -4,7 +4,7 @@
  * A chat is live while it has an actor; all others are rows. Mail for a chat that is being opened, restored or committed waits here and
  * is handed over in order. Everything a machine gets is noted, so that each stored revision carries the events since the last one.
  */
-import { transition, type AnyActorRef, type SnapshotFrom } from "xstate";
+import type { AnyActorRef, SnapshotFrom } from "xstate";
 import { CHAT_SCHEMA_VERSION, chatMachine, type ChatContext, type ChatEvent, type ChatInput } from "../../machines/chat.machine.ts";
 import { backoffMs } from "../core/backoff.ts";
 import type { ChatKey } from "../core/chat-key.ts";
@@ -12,6 +12,7 @@ import { invariant, noteOf, type ErrorNote } from "../core/errors.ts";
 import type { ChatRecord, StoredTimer } from "../ports/store/records.ts";
 import type { SnapshotWrite } from "../ports/store/store.ts";
 import { TIMER_HORIZON_MS, type Kernel } from "./kernel.ts";
+import { createPureStep, type AskedAction } from "./pure-step.ts";
 import { createRegistry, type Child, type Registry } from "./registry.ts";
 
 export type ChatSnapshot = SnapshotFrom<typeof chatMachine>;
@@ -106,6 +107,8 @@ export function createChats(kernel: Kernel, settings: { readonly debounceMs: num
   const resting = new Map<ChatKey, number>();
   const machine = chatMachine.provide(effects.implementations);
   const inputOf = (key: ChatKey): ChatInput => ({ key, debounceMs: settings.debounceMs, turnTimeoutMs: limits.turnTimeoutMs });
+
+  const step = createPureStep(chatMachine, inputOf("system:step"));
 
   const note = (entry: ChatEntry, event: ChatEvent, before: ChatSnapshot, after: ChatSnapshot): void => {
     if (entry.events === NO_EVENTS) entry.events = [event];
@@ -315,7 +318,7 @@ export function createChats(kernel: Kernel, settings: { readonly debounceMs: num
     handOver,
     successor: (entry, event) => {
       invariant(entry.actor, `chat ${entry.key} has no actor to store`);
-      const [next, actions] = transition(chatMachine, entry.actor.getSnapshot(), event);
+      const [next, actions] = step(entry.actor.getSnapshot(), event);
       const timers = timersAfter(queue.entriesOf(entry.actor), actions, clock.now());
       return writeOf(entry, next, timers, event);
     },
@@ -374,7 +377,7 @@ function restore(record: ChatRecord, input: ChatInput): ReturnType<typeof chatMa
 }
 
 /** Pending timers once `actions` have run: what the queue holds, less what is cancelled, with what is raised later. */
-function timersAfter(pending: readonly StoredTimer[], actions: readonly { type: string; params?: unknown }[], nowMs: number): readonly StoredTimer[] {
+function timersAfter(pending: readonly StoredTimer[], actions: readonly AskedAction[], nowMs: number): readonly StoredTimer[] {
   let timers = pending;
   for (const action of actions) {
     if (action.type === "xstate.cancel") {

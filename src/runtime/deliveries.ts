@@ -6,6 +6,7 @@ import type { AnyActorRef, SnapshotFrom } from "xstate";
 import { backoffMs } from "../core/backoff.ts";
 import { channelOf, type ChatKey } from "../core/chat-key.ts";
 import { AmbiguousError, TerminalError, TransientError, noteOf } from "../core/errors.ts";
+import type { Channel, DeliverRequest } from "../ports/channel.ts";
 import type { OutboxPart } from "../ports/store/records.ts";
 import type { SendOutcome, TakeResult } from "../ports/store/store.ts";
 import type { ChannelDirectory } from "./channels.ts";
@@ -85,26 +86,36 @@ export function createDeliveries(kernel: Kernel, channels: ChannelDirectory, add
 
   const outcomeOf = async (entry: DeliveryEntry, part: OutboxPart): Promise<SendOutcome> => {
     const channel = channels.find(channelOf(entry.key));
-    const abort = new AbortController();
-    const cancel = clock.setTimer(SEND_TIMEOUT_MS, () => abort.abort(new AmbiguousError("SEND_UNKNOWN", `no answer from the platform within ${SEND_TIMEOUT_MS} ms`)));
     try {
       if (!channel) throw new TransientError("CHANNEL_ABSENT", `channel ${channelOf(entry.key)} is not configured`);
       const address = await addressOf(entry.key);
-      const timedOut = new Promise<never>((_, reject) => abort.signal.addEventListener("abort", () => reject(abort.signal.reason as Error), { once: true }));
-      timedOut.catch(() => undefined);
-      const sent = await Promise.race([
-        channel.deliver({ chat: entry.key, address, content: part.content, idempotencyKey: `${part.turnId}/${part.part}`, signal: abort.signal }),
-        timedOut,
-      ]);
+      const sent = await deliverInTime(channel, { chat: entry.key, address, content: part.content, idempotencyKey: `${part.turnId}/${part.part}` });
       channels.count(channel.name, "sent");
       return { type: "sent", platformId: sent.platformId };
     } catch (error) {
       if (channel) channels.count(channel.name, "failed");
       return failureOf(part, error);
-    } finally {
-      cancel();
     }
   };
+
+  /** One call to a platform, bounded. The signal is made only for channels that look at it. */
+  const deliverInTime = (channel: Channel, request: Omit<DeliverRequest, "signal">): ReturnType<Channel["deliver"]> =>
+    new Promise((resolve, reject) => {
+      let abort: AbortController | undefined;
+      const cancel = clock.setTimer(SEND_TIMEOUT_MS, () => {
+        const error = new AmbiguousError("SEND_UNKNOWN", `no answer from the platform within ${SEND_TIMEOUT_MS} ms`);
+        reject(error);
+        abort?.abort(error);
+      });
+      const timed: DeliverRequest = {
+        ...request,
+        get signal() {
+          abort ??= new AbortController();
+          return abort.signal;
+        },
+      };
+      channel.deliver(timed).then(resolve, reject).finally(cancel);
+    });
 
   const failureOf = (part: OutboxPart, cause: unknown): SendOutcome => {
     const error = noteOf(cause);

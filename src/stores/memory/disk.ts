@@ -56,7 +56,9 @@ export interface Part extends Mutable<Omit<OutboxPart, "id" | "chat">> {
   readonly runId: string | undefined;
 }
 
-export interface Chat extends Mutable<Pick<ChatRecord, "address" | "fence" | "revision" | "state" | "sinceMs" | "settings" | "lastMessageAtMs" | "lastReplyAtMs" | "error">> {
+export interface Chat extends Mutable<
+  Pick<ChatRecord, "address" | "fence" | "revision" | "state" | "sinceMs" | "settings" | "lastMessageAtMs" | "lastReplyAtMs" | "error">
+> {
   readonly id: number;
   readonly key: ChatKey;
   readonly channel: string;

@@ -50,5 +50,10 @@ export function dropRows(disk: Disk, chat: Chat, rows: readonly Row[], atMs: num
 /** Ends a run whose row ended without a turn's result. */
 export function abandonRun(disk: Disk, runId: string | undefined, atMs: number): void {
   if (runId === undefined) return;
-  endRun(disk, runId, { status: "failed", delivery: "none", atMs, error: { code: "TURN_ABORTED", message: "its message was taken out of the inbox before it was answered" } });
+  endRun(disk, runId, {
+    status: "failed",
+    delivery: "none",
+    atMs,
+    error: { code: "TURN_ABORTED", message: "its message was taken out of the inbox before it was answered" },
+  });
 }

@@ -78,9 +78,20 @@ export function putParts(chat: Chat, contents: readonly Content[], options: PutO
   });
 }
 
-export function put(disk: Disk, key: ChatKey, contents: readonly Content[], options: Parameters<OutboxStore["put"]>[2]): readonly OutboxPart[] {
+export function put(
+  disk: Disk,
+  key: ChatKey,
+  contents: readonly Content[],
+  options: Parameters<OutboxStore["put"]>[2],
+): readonly OutboxPart[] {
   const status = options.delivered ? "sent" : "waiting";
-  return putParts(meet(disk, key, "", options.atMs), contents, { groupId: options.groupId, first: status, rest: status, atMs: options.atMs, inReplyTo: [] });
+  return putParts(meet(disk, key, "", options.atMs), contents, {
+    groupId: options.groupId,
+    first: status,
+    rest: status,
+    atMs: options.atMs,
+    inReplyTo: [],
+  });
 }
 
 /** Takes a part out of the queue; the last one of a cron run's reply tells the run. */

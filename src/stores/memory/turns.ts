@@ -3,9 +3,9 @@ import type { ChatKey } from "../../core/chat-key.ts";
 import { invariant } from "../../core/errors.ts";
 import type { JournalEntry, OutboxPart, TurnRecord } from "../../ports/store/records.ts";
 import type { AskCommit, Claim, ClaimRequest, FailCommit, TurnCommit } from "../../ports/store/store.ts";
-import { meet, placeOf, rowOf, turnOf, type Chat, type Disk, type Row, type Turn } from "./disk.ts";
+import { meet, placeOf, rowOf, seqOf, turnOf, type Chat, type Disk, type Row, type Turn } from "./disk.ts";
 import { closeTurn, endRow, endRun } from "./endings.ts";
-import { insertOrdered, placeFrom } from "./ordered.ts";
+import { findOrdered, insertOrdered, placeFrom } from "./ordered.ts";
 import { putParts } from "./outbox.ts";
 import { freeze, writeEvents, writeSnapshot } from "./snapshots.ts";
 
@@ -20,14 +20,9 @@ export function claim(disk: Disk, request: ClaimRequest): Claim | undefined {
   return begin(disk, chat, request, firstOfRun < 0 ? rows : rows.slice(0, Math.max(1, firstOfRun)));
 }
 
-/** @throws InvariantError when the chat had a turn of that name */
-export function checkTurnId(chat: Chat | undefined, turnId: string): void {
-  invariant(!chat?.turns.has(turnId), `chat ${chat?.key} already had a turn ${turnId}; name each turn once`);
-}
-
-/** A new turn over rows that wait. */
+/** A new turn over rows that wait. @throws InvariantError when the chat had a turn of that name */
 export function begin(disk: Disk, chat: Chat, request: Omit<ClaimRequest, "chat" | "rowsMax">, rows: readonly Row[]): Claim {
-  checkTurnId(chat, request.turnId);
+  invariant(!chat.turns.has(request.turnId), `chat ${chat.key} already had a turn ${request.turnId}; name each turn once`);
   const turn: Turn = {
     turnId: request.turnId,
     status: "started",
@@ -98,16 +93,18 @@ function writeEntry(turn: Turn, entry: JournalEntry): void {
   else insertOrdered(turn.journal, { ...entry }, placeOf);
 }
 
-export function commit(disk: Disk, request: TurnCommit): { readonly parts: readonly OutboxPart[]; readonly revision: number; readonly waiting: number } | "fenced" {
+export function commit(
+  disk: Disk,
+  request: TurnCommit,
+): { readonly parts: readonly OutboxPart[]; readonly revision: number; readonly waiting: number } | "fenced" {
   const own = owned(disk, request.chat, request.fence, request.turnId);
   if (!own) return "fenced";
   const snapshot = freeze(request.write);
-  const { chat, turn } = own;
+  const { chat } = own;
   const { atMs } = request.write;
-  const ends = new Map(request.rows.map((row) => [row.seq, row.status]));
-  for (const row of turn.rows) {
-    const status = ends.get(row.seq);
-    if (status) endRow(chat, row, status, turn.turnId);
+  for (const { seq, status } of request.rows) {
+    const row = findOrdered(chat.waiting, seq, seqOf);
+    if (row) endRow(chat, row, status, request.turnId);
   }
   closeTurn(chat, "done", atMs, undefined);
   for (const entry of request.history) chat.history.push({ ...entry });
@@ -178,7 +175,13 @@ export function ask(disk: Disk, request: AskCommit): { readonly parts: readonly 
   return { parts, revision: chat.revision };
 }
 
-function say(chat: Chat, content: FailCommit["reply"] & object, groupId: string, isDelivered: boolean, atMs: number): readonly OutboxPart[] {
+function say(
+  chat: Chat,
+  content: FailCommit["reply"] & object,
+  groupId: string,
+  isDelivered: boolean,
+  atMs: number,
+): readonly OutboxPart[] {
   const status = isDelivered ? "sent" : "waiting";
   return putParts(chat, [content], { groupId, first: status, rest: status, atMs, inReplyTo: [] });
 }
@@ -194,7 +197,13 @@ export function recover(disk: Disk, atMs: number): { readonly suspects: number; 
       if (turn.suspect) turn.failures += 1;
       turn.suspect = false;
       chat.revision += 1;
-      writeEvents(chat, { revision: chat.revision, atMs, events: [{ type: "chat.restored" }], stateBefore: chat.state, stateAfter: chat.state });
+      writeEvents(chat, {
+        revision: chat.revision,
+        atMs,
+        events: [{ type: "chat.restored" }],
+        stateBefore: chat.state,
+        stateAfter: chat.state,
+      });
     }
     for (const part of chat.unsettled) {
       if (part.status !== "sending") continue;

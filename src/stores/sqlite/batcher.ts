@@ -24,7 +24,9 @@ interface Call {
 }
 
 /** Operations of one transaction. */
-const BATCH_MAX = 2_000;
+const BATCH_MAX = 1_000;
+/** While one batch is with the worker, a second goes to it when it is at least this large: neither thread waits for the other. */
+const SECOND_BATCH_MIN = 128;
 /** Operations that may wait; beyond it a call is refused at once. */
 const WAITING_MAX = 200_000;
 /** Longest that a lazy operation waits for company. */
@@ -36,7 +38,8 @@ const RESTART_PERIOD_MS = 60_000;
 export function createBatcher(data: WorkerData, clock: Clock): Batcher {
   const waiting: Record<Urgency, Call[]> = { first: [], normal: [], lazy: [] };
   let worker: Worker | undefined;
-  let underWay: { readonly id: number; readonly calls: readonly Call[] } | undefined;
+  /** Batches with the worker, in order. */
+  const underWay: { readonly id: number; readonly calls: readonly Call[] }[] = [];
   let nextId = 1;
   let isScheduled = false;
   let cancelLazy: CancelTimer | undefined;
@@ -54,27 +57,30 @@ export function createBatcher(data: WorkerData, clock: Clock): Batcher {
 
   const send = (): void => {
     isScheduled = false;
-    if (!worker || underWay || count() === 0) return;
+    if (!worker || count() === 0 || !mayHaveBatch()) return;
     cancelLazy?.();
     cancelLazy = undefined;
     const calls = takeBatch();
-    underWay = { id: nextId++, calls };
-    const message: ToWorker = { type: "batch", id: underWay.id, operations: JSON.stringify(calls.map((call) => call.operation)) };
+    const id = nextId++;
+    underWay.push({ id, calls });
+    const message: ToWorker = { type: "batch", id, operations: JSON.stringify(calls.map((call) => call.operation)) };
     worker.postMessage(message);
   };
 
+  const mayHaveBatch = (): boolean => underWay.length === 0 || (underWay.length === 1 && count() >= SECOND_BATCH_MIN);
+
   const schedule = (urgency: Urgency): void => {
-    if (isScheduled || underWay) return;
+    if (isScheduled || !mayHaveBatch()) return;
     if (urgency !== "lazy" || isStopping) {
       isScheduled = true;
-      queueMicrotask(send);
+      // After the input that is at hand: what it calls joins the same transaction.
+      clock.soon(send);
     } else cancelLazy ??= clock.setTimer(LAZY_MS, send);
   };
 
   const receive = (message: FromWorker): void => {
-    if (message.type !== "answers" || message.id !== underWay?.id) return;
-    const { calls } = underWay;
-    underWay = undefined;
+    if (message.type !== "answers" || message.id !== underWay[0]?.id) return;
+    const calls = underWay.shift()?.calls ?? [];
     const answers = JSON.parse(message.answers) as Answer[];
     for (const [place, call] of calls.entries()) {
       const answer = answers[place];
@@ -84,14 +90,13 @@ export function createBatcher(data: WorkerData, clock: Clock): Batcher {
     }
     if (waiting.first.length + waiting.normal.length > 0) schedule("normal");
     else if (waiting.lazy.length > 0) schedule("lazy");
-    else onIdle?.();
+    else if (underWay.length === 0) onIdle?.();
   };
 
   /** What was under way may or may not be committed; what waited surely is not. */
   const lose = (cause: unknown): void => {
     worker = undefined;
-    const lost = [...(underWay?.calls ?? []), ...takeAll()];
-    underWay = undefined;
+    const lost = [...underWay.splice(0).flatMap((batch) => batch.calls), ...takeAll()];
     for (const call of lost) call.reject(new TransientError("STORE_UNAVAILABLE", "the store's worker died; it is started again", { cause, retryAfterMs: 250 }));
     const now = clock.now();
     restarts = [...restarts.filter((atMs) => atMs > now - RESTART_PERIOD_MS), now];
@@ -138,7 +143,7 @@ export function createBatcher(data: WorkerData, clock: Clock): Batcher {
     stop: async () => {
       if (!worker || isStopping) return;
       isStopping = true;
-      if (underWay || count() > 0) {
+      if (underWay.length > 0 || count() > 0) {
         await new Promise<void>((resolve) => {
           onIdle = resolve;
           schedule("normal");

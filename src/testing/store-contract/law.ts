@@ -49,8 +49,8 @@ export async function waitingTexts(store: Store, chat: ChatKey = CHAT): Promise<
   return textsOf((await store.inbox.waiting(chat, { limit: 100 })).items);
 }
 
-/** The parts of a chat, or of all chats, by id. */
-export async function parts(store: Store, chat: ChatKey | undefined = CHAT): Promise<readonly OutboxPart[]> {
+/** The parts of a chat by id. */
+export async function parts(store: Store, chat: ChatKey = CHAT): Promise<readonly OutboxPart[]> {
   return (await store.outbox.list({ chat }, { limit: 1_000 })).items;
 }
 

@@ -4,8 +4,12 @@ import { append, claim, parts, recordOf, say, take, textsOf, waitingTexts, type 
 
 /** What stays after a stop, and what several owners of one database see of each other. */
 export function ownershipLaws(on: On): void {
-  describe("reopening", () => reopenLaws(on));
-  describe("two handles on one database", () => handleLaws(on));
+  describe("reopening", () => {
+    reopenLaws(on);
+  });
+  describe("two handles on one database", () => {
+    handleLaws(on);
+  });
 }
 
 function reopenLaws(on: On): void {

@@ -24,15 +24,25 @@ export function sweepLaws(on: On): void {
       on(async ({ store }) => {
         await append(store, { updateId: "u1" });
         await answer(store, "turn-1");
+        await sweepAll(store, retention(ALL));
+        expect(await store.chats.history(CHAT, 10)).toEqual([]);
+        expect(await store.events.list(CHAT, 0, 10)).toEqual([]);
+        expect(await parts(store)).toEqual([]);
+        expect(await recordOf(store)).toMatchObject({ revision: 1, state: "idle" });
+      }),
+    );
+
+    it(
+      "leaves what is younger than the limits, and finds it at any later call once it is older",
+      on(async ({ store }) => {
+        await append(store);
+        await answer(store, "turn-1");
         await sweepAll(store, retention());
         expect(await store.chats.history(CHAT, 10)).toHaveLength(2);
         expect(await store.events.list(CHAT, 0, 10)).toHaveLength(1);
         expect(await parts(store)).toHaveLength(1);
         await sweepAll(store, retention(ALL));
         expect(await store.chats.history(CHAT, 10)).toEqual([]);
-        expect(await store.events.list(CHAT, 0, 10)).toEqual([]);
-        expect(await parts(store)).toEqual([]);
-        expect(await recordOf(store)).toMatchObject({ revision: 1, state: "idle" });
       }),
     );
 

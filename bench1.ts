@@ -1,0 +1,17 @@
+import { assembleEventLoop } from "./src/runtime/event-loop.ts";
+import { createSqliteStore } from "./src/stores/sqlite/store.ts";
+import { createSystemClock } from "./src/app/system-clock.ts";
+import { createSystemRandom } from "./src/app/system-random.ts";
+import { createEchoAgent } from "./src/agents/echo.ts";
+import { createFakeChannel, createFakePlatform } from "./src/testing/fake-channel.ts";
+const clock=createSystemClock(); const log={debug(){},info(){},warn(f:any,l:string){console.log('WARN',l,f)},error(f:any,l:string){console.log('ERR',l,f)}};
+const { rmSync } = await import("node:fs"); rmSync("/tmp/b1",{recursive:true,force:true});
+const platform=createFakePlatform({keptMax:0});
+const loop=assembleEventLoop({store:createSqliteStore({file:"/tmp/b1/x.db",clock}),clock,random:createSystemRandom(),log,agent:createEchoAgent({clock}),channels:[createFakeChannel({clock,platform,name:"sim"})],limits:{concurrentTurns:1000,inboxPerChat:10000}});
+await loop.start();
+const N=Number(process.argv[2]??50000), C=1000;
+for(let i=0;i<N;i++) platform.post({chat:`sim:${i%C}`,address:String(i%C),externalId:String(i),content:[{type:"text",text:"hello "+i}],sender:{id:"1"}});
+const t=performance.now(); const cpu=process.cpuUsage(); const elu=performance.eventLoopUtilization();
+await platform.until(()=>platform.takenCount()>=N);
+const dt=performance.now()-t; const c=process.cpuUsage(cpu); console.log({perSec:Math.round(N/dt*1000), ms:Math.round(dt), cpuUser:c.user/1000, cpuSys:c.system/1000, elu:performance.eventLoopUtilization(elu).utilization});
+await loop.shutdown();
