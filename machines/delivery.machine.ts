@@ -125,11 +125,7 @@ export const deliveryMachine = setup({
       on: {
         "part.taken": { target: "sending", actions: { type: "keepPart", params: ({ event }) => event } },
         "part.later": { target: "backingOff", actions: { type: "keepDelay", params: ({ event }) => event.delayMs } },
-        "parts.none": [
-          { guard: "isOffline", target: "offline" },
-          { guard: "hasMore", target: "taking" },
-          { target: "idle" },
-        ],
+        "parts.none": [{ guard: "isOffline", target: "offline" }, { guard: "hasMore", target: "taking" }, { target: "idle" }],
       },
     },
     backingOff: {

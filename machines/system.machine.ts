@@ -49,7 +49,12 @@ export const systemMachine = setup({
   delays: { maintenancePeriod: ({ context }) => context.maintenancePeriodMs, drainTimeout: ({ context }) => context.drainTimeoutMs },
 }).createMachine({
   id: "system",
-  context: ({ input }) => ({ schemaVersion: SYSTEM_SCHEMA_VERSION, drainTimeoutMs: input.drainTimeoutMs, maintenancePeriodMs: input.maintenancePeriodMs, isClean: false }),
+  context: ({ input }) => ({
+    schemaVersion: SYSTEM_SCHEMA_VERSION,
+    drainTimeoutMs: input.drainTimeoutMs,
+    maintenancePeriodMs: input.maintenancePeriodMs,
+    isClean: false,
+  }),
   invoke: [
     { id: "chats", src: "chats" },
     { id: "deliveries", src: "deliveries" },

@@ -8,7 +8,7 @@ import type { Store } from "../ports/store/store.ts";
 import type { EventLoop } from "../runtime/api.ts";
 import { assembleEventLoop } from "../runtime/event-loop.ts";
 import { createEchoAgent } from "../agents/echo.ts";
-import { createMemoryStore } from "../stores/memory.ts";
+import { createMemoryStore } from "../stores/memory/store.ts";
 import { createSqliteStore } from "../stores/sqlite/store.ts";
 import { createLoopDelayMeter } from "./loop-delay.ts";
 import { createSystemClock } from "./system-clock.ts";

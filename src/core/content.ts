@@ -72,7 +72,8 @@ export function parseContent(value: unknown, path = "content"): Content {
       }
       case "file": {
         const size = part.bytes;
-        if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0) return refuse(`${where}.bytes`, "must be a whole number of bytes");
+        if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0)
+          return refuse(`${where}.bytes`, "must be a whole number of bytes");
         const kind = text("kind") as FilePart["kind"];
         if (!FILE_KINDS.has(kind)) return refuse(`${where}.kind`, `must be one of ${[...FILE_KINDS].join(", ")}`);
         return { type: "file", kind, name: text("name"), mime: text("mime"), bytes: size, ref: text("ref") } as const;
@@ -81,7 +82,8 @@ export function parseContent(value: unknown, path = "content"): Content {
         if (!Array.isArray(part.options) || part.options.length === 0) return refuse(`${where}.options`, "must be a non-empty array");
         const options = part.options.map((option: unknown, place) => {
           const one = option as Record<string, unknown> | null;
-          if (typeof one?.id !== "string" || typeof one.label !== "string") return refuse(`${where}.options[${place}]`, "needs id and label");
+          if (typeof one?.id !== "string" || typeof one.label !== "string")
+            return refuse(`${where}.options[${place}]`, "needs id and label");
           return { id: one.id, label: one.label };
         });
         return { type: "buttons", questionId: text("questionId"), options } as const;

@@ -108,6 +108,9 @@ export interface ErrorNote {
 
 export function noteOf(error: unknown): ErrorNote {
   const code = error instanceof RuntimeError ? error.code : "AGENT_FAILED";
-  const text = error instanceof Error ? `${error.name === "Error" || error instanceof RuntimeError ? "" : `${error.name}: `}${error.message}` : String(error);
+  const text =
+    error instanceof Error
+      ? `${error.name === "Error" || error instanceof RuntimeError ? "" : `${error.name}: `}${error.message}`
+      : String(error);
   return { code, message: text.length > 500 ? `${text.slice(0, 499)}…` : text };
 }

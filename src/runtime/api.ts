@@ -3,7 +3,18 @@ import type { ChatKey } from "../core/chat-key.ts";
 import type { Content } from "../core/content.ts";
 import type { ErrorNote } from "../core/errors.ts";
 import type { ChatFilter } from "../ports/store/store.ts";
-import type { EventRecord, HistoryEntry, InboxRow, JobRecord, OutboxPart, Page, PageRequest, RunRecord, Sender, StoredTimer } from "../ports/store/records.ts";
+import type {
+  EventRecord,
+  HistoryEntry,
+  InboxRow,
+  JobRecord,
+  OutboxPart,
+  Page,
+  PageRequest,
+  RunRecord,
+  Sender,
+  StoredTimer,
+} from "../ports/store/records.ts";
 
 export interface AddMessageOptions {
   /** Idempotency key, scoped to the chat: the same id with the same body is accepted once. */
@@ -79,7 +90,12 @@ export interface SystemStatus {
   readonly startedAt: number;
   readonly node: string;
   readonly store: string;
-  readonly queue: { readonly waiting: number; readonly running: number; readonly slots: number; readonly byClass: Readonly<Record<string, number>> };
+  readonly queue: {
+    readonly waiting: number;
+    readonly running: number;
+    readonly slots: number;
+    readonly byClass: Readonly<Record<string, number>>;
+  };
   readonly timers: number;
   readonly chats: { readonly known: number; readonly live: number; readonly quarantined: number };
   readonly loopDelayMs: { readonly p50: number; readonly p99: number };
@@ -89,9 +105,23 @@ export interface SystemStatus {
 
 export type StreamEvent =
   | { readonly type: "delta"; readonly turnId: string; readonly attempt: number; readonly offset: number; readonly text: string }
-  | { readonly type: "reply"; readonly id: string; readonly turnId: string; readonly part: number; readonly of: number; readonly content: Content; readonly text: string; readonly inReplyTo: readonly number[] }
+  | {
+      readonly type: "reply";
+      readonly id: string;
+      readonly turnId: string;
+      readonly part: number;
+      readonly of: number;
+      readonly content: Content;
+      readonly text: string;
+      readonly inReplyTo: readonly number[];
+    }
   | { readonly type: "state"; readonly state: string; readonly since: number }
-  | { readonly type: "turn"; readonly turnId: string; readonly attempt: number; readonly status: "started" | "done" | "failed" | "aborted" | "superseded" }
+  | {
+      readonly type: "turn";
+      readonly turnId: string;
+      readonly attempt: number;
+      readonly status: "started" | "done" | "failed" | "aborted" | "superseded";
+    }
   /** The id asked for is older than what is kept: reload the chat. */
   | { readonly type: "reset" };
 

@@ -184,9 +184,9 @@ export function createChats(kernel: Kernel, settings: { readonly debounceMs: num
     invariant(!entry.actor, `chat ${entry.key} was opened twice`);
     adopt(entry, record);
     const isSuspect = record.openTurn?.status === "suspect";
-    if (isSuspect && record.openTurn!.failures >= limits.maxAttempts) {
+    if (isSuspect && record.openTurn.failures >= limits.maxAttempts) {
       entry.mail ??= [];
-      const message = `its turn ${record.openTurn!.turnId} was running each time the process died (${record.openTurn!.failures} times alone)`;
+      const message = `its turn ${record.openTurn.turnId} was running each time the process died (${record.openTurn.failures} times alone)`;
       return effects.quarantine(entry.key, { code: "TURN_KILLED_PROCESS", message });
     }
     const restored = restore(record, inputOf(entry.key));
@@ -194,7 +194,10 @@ export function createChats(kernel: Kernel, settings: { readonly debounceMs: num
     entry.actor = actor;
     entry.isFrozen = isUnreadable(record);
     if (entry.isFrozen) {
-      effects.quarantine(entry.key, { code: "SNAPSHOT_UNREADABLE", message: `its stored snapshot cannot be read; \`satibot chats reset ${entry.key}\` starts it afresh` });
+      effects.quarantine(entry.key, {
+        code: "SNAPSHOT_UNREADABLE",
+        message: `its stored snapshot cannot be read; \`satibot chats reset ${entry.key}\` starts it afresh`,
+      });
     } else if (restored) {
       for (const timer of record.timers) queue.scheduleAt(actor, actor, timer.event, timer.dueAtMs, timer.id);
     }
@@ -246,7 +249,12 @@ export function createChats(kernel: Kernel, settings: { readonly debounceMs: num
     registry.cancelWake(entry.key);
   };
 
-  const writeOf = (entry: ChatEntry, snapshot: ChatSnapshot, timers: readonly StoredTimer[], last: ChatEvent | undefined): SnapshotWrite => {
+  const writeOf = (
+    entry: ChatEntry,
+    snapshot: ChatSnapshot,
+    timers: readonly StoredTimer[],
+    last: ChatEvent | undefined,
+  ): SnapshotWrite => {
     const state = stateOf(snapshot.value);
     return {
       snapshot: { value: snapshot.value, context: snapshot.context },

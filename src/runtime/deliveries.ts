@@ -48,7 +48,12 @@ const SEND_TIMEOUT_MS = 60_000;
 /** An actor with nothing to send is kept this long for the next reply. */
 const LINGER_MS = 5_000;
 
-export function createDeliveries(kernel: Kernel, channels: ChannelDirectory, addressOf: (key: ChatKey) => Promise<string>, onSettled: (part: OutboxPart, isDelivered: boolean) => void): Deliveries {
+export function createDeliveries(
+  kernel: Kernel,
+  channels: ChannelDirectory,
+  addressOf: (key: ChatKey) => Promise<string>,
+  onSettled: (part: OutboxPart, isDelivered: boolean) => void,
+): Deliveries {
   const { store, clock, random, log, limits, queue } = kernel;
   const entries = new Map<ChatKey, DeliveryEntry>();
   /** Idle deliveries in the order in which they came to rest. */
@@ -89,7 +94,12 @@ export function createDeliveries(kernel: Kernel, channels: ChannelDirectory, add
     try {
       if (!channel) throw new TransientError("CHANNEL_ABSENT", `channel ${channelOf(entry.key)} is not configured`);
       const address = await addressOf(entry.key);
-      const sent = await deliverInTime(channel, { chat: entry.key, address, content: part.content, idempotencyKey: `${part.turnId}/${part.part}` });
+      const sent = await deliverInTime(channel, {
+        chat: entry.key,
+        address,
+        content: part.content,
+        idempotencyKey: `${part.turnId}/${part.part}`,
+      });
       channels.count(channel.name, "sent");
       return { type: "sent", platformId: sent.platformId };
     } catch (error) {
@@ -124,7 +134,12 @@ export function createDeliveries(kernel: Kernel, channels: ChannelDirectory, add
     // What an adapter did not foresee may have happened after the platform took it.
     const isAmbiguous = cause instanceof AmbiguousError || !(cause instanceof TransientError);
     const asked = cause instanceof TransientError ? cause.retryAfterMs : undefined;
-    return { type: "retry", ambiguous: isAmbiguous, nextTryAtMs: clock.now() + (asked ?? backoffMs(SEND_BACKOFF, part.attempts, random.next())), error };
+    return {
+      type: "retry",
+      ambiguous: isAmbiguous,
+      nextTryAtMs: clock.now() + (asked ?? backoffMs(SEND_BACKOFF, part.attempts, random.next())),
+      error,
+    };
   };
 
   const settle = async (key: ChatKey): Promise<void> => {
@@ -136,7 +151,14 @@ export function createDeliveries(kernel: Kernel, channels: ChannelDirectory, add
     const isLast = part.part === part.of && !entry.hasMail;
     for (let failures = 1; !kernel.closed.aborted; failures += 1) {
       try {
-        const settled = { chat: key, id: part.id, attempt: part.attempts, outcome, lazy: isLast && outcome.type === "sent", atMs: clock.now() };
+        const settled = {
+          chat: key,
+          id: part.id,
+          attempt: part.attempts,
+          outcome,
+          lazy: isLast && outcome.type === "sent",
+          atMs: clock.now(),
+        };
         const next = await store.outbox.settle(settled, mayTake ? { maxAgeMs: limits.outboxMaxAgeMs } : undefined);
         count(part, outcome);
         entry.part = undefined;
@@ -163,7 +185,9 @@ export function createDeliveries(kernel: Kernel, channels: ChannelDirectory, add
       sendPart: ({ context }) => void send(context.key),
       settlePart: ({ context }) => void settle(context.key),
       expireParts: ({ context }) =>
-        void store.outbox.expire(context.key, clock.now() - limits.outboxMaxAgeMs).catch((error: unknown) => log.warn({ chat: context.key, err: error }, "old parts could not be expired")),
+        void store.outbox
+          .expire(context.key, clock.now() - limits.outboxMaxAgeMs)
+          .catch((error: unknown) => log.warn({ chat: context.key, err: error }, "old parts could not be expired")),
     },
   });
 

@@ -78,7 +78,12 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
     cancel: (key) => deliveries.cancel(key),
     stored: (key, stored) => deliveries.stored(key, stored),
   };
-  const commits = createTurnCommits(kernel, { chats: () => chats, runner, outgoing, onRunEnded: (run, turnId, delivers) => jobs.runEnded(run.jobId, turnId, delivers) });
+  const commits = createTurnCommits(kernel, {
+    chats: () => chats,
+    runner,
+    outgoing,
+    onRunEnded: (run, turnId, delivers) => jobs.runEnded(run.jobId, turnId, delivers),
+  });
   const chats: Chats = createChats(
     kernel,
     { debounceMs: parts.debounceMs ?? 0 },
@@ -106,7 +111,9 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
     changed: (name, isOnline) => deliveries.channelChanged(name, isOnline),
   });
   const addressOf = async (key: ChatKey): Promise<string> => chats.get(key)?.address || ((await store.chats.open(key))?.address ?? "");
-  const deliveries = createDeliveries(kernel, channels, addressOf, (part, isDelivered) => jobs.partSettled(part.turnId, part.part === part.of || !isDelivered));
+  const deliveries = createDeliveries(kernel, channels, addressOf, (part, isDelivered) =>
+    jobs.partSettled(part.turnId, part.part === part.of || !isDelivered),
+  );
   const views = createViews(kernel, chats, runner);
   const maintenance = createMaintenance(kernel, { chats, deliveries, jobs, commands });
 
@@ -116,7 +123,8 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
     try {
       await store.start();
       const found = await store.turns.recover(clock.now());
-      if (found.suspects > 0 || found.ambiguous > 0) log.warn(found, "the last process ended uncleanly; its turns and sends are taken up again");
+      if (found.suspects > 0 || found.ambiguous > 0)
+        log.warn(found, "the last process ended uncleanly; its turns and sends are taken up again");
       turnQueue.open();
       await maintenance.refill();
       channels.start();
@@ -168,7 +176,8 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
   let stopping: Promise<void> | undefined;
   const isOpen = (): boolean => system.getSnapshot().hasTag("open");
   const requireOpen = (): void => {
-    if (!isOpen()) throw new TransientError("DRAINING", "the runtime is starting or shutting down; try again shortly", { retryAfterMs: 2_000 });
+    if (!isOpen())
+      throw new TransientError("DRAINING", "the runtime is starting or shutting down; try again shortly", { retryAfterMs: 2_000 });
   };
 
   const start = (): Promise<void> => {
@@ -199,7 +208,9 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
 
   const knownOrCreatable = async (key: ChatKey): Promise<void> => {
     if (channelOf(key) === "api" || chats.get(key)?.actor || (await store.chats.open(key))) return;
-    throw new RequestError("CHAT_UNKNOWN", `chat ${key} has never been met; only api: chats are created over HTTP and by the library`, { path: "key" });
+    throw new RequestError("CHAT_UNKNOWN", `chat ${key} has never been met; only api: chats are created over HTTP and by the library`, {
+      path: "key",
+    });
   };
 
   const contentOf = (content: string | Content): Content => parseContent(content, typeof content === "string" ? "text" : "content");
@@ -218,16 +229,25 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
       const parsed = contentOf(content);
       await knownOrCreatable(key);
       const dedupe = options.messageId === undefined ? undefined : { scope: key, externalId: options.messageId };
-      const [result] = await intake.append([{ chat: key, address: "", content: parsed, sender: options.sender, turnClass: "interactive", dedupe, repliesWhenFull: false }]);
+      const [result] = await intake.append([
+        { chat: key, address: "", content: parsed, sender: options.sender, turnClass: "interactive", dedupe, repliesWhenFull: false },
+      ]);
       switch (result?.status) {
         case "accepted":
           return { seq: result.seq, duplicate: false };
         case "duplicate":
           return { seq: result.seq, duplicate: true };
         case "full":
-          throw new RequestError("INBOX_FULL", `chat ${key} has ${limits.inboxPerChat} messages waiting (limits.inboxPerChat); send it again later`);
+          throw new RequestError(
+            "INBOX_FULL",
+            `chat ${key} has ${limits.inboxPerChat} messages waiting (limits.inboxPerChat); send it again later`,
+          );
         default:
-          throw new RequestError("MESSAGE_CONFLICT", `messageId ${options.messageId} was used in chat ${key} with another body; use a new id`, { path: "messageId" });
+          throw new RequestError(
+            "MESSAGE_CONFLICT",
+            `messageId ${options.messageId} was used in chat ${key} with another body; use a new id`,
+            { path: "messageId" },
+          );
       }
     },
     send: async (text, content) => {
@@ -258,7 +278,17 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
     stop: async (text) => {
       const { key } = await views.recordOf(text);
       requireOpen();
-      await intake.append([{ chat: key, address: "", content: [{ type: "text", text: "/stop" }], sender: undefined, turnClass: "interactive", dedupe: undefined, repliesWhenFull: false }]);
+      await intake.append([
+        {
+          chat: key,
+          address: "",
+          content: [{ type: "text", text: "/stop" }],
+          sender: undefined,
+          turnClass: "interactive",
+          dedupe: undefined,
+          repliesWhenFull: false,
+        },
+      ]);
       await commands.idle(key);
       return views.chat(key);
     },

@@ -58,7 +58,14 @@ interface PlannedRow {
   readonly row: IntakeRow;
 }
 
-export function createIntake(kernel: Kernel, chats: Chats, runner: TurnRunner, commands: Commands, outgoing: Outgoing, options: { readonly mayMerge: boolean }): Intake {
+export function createIntake(
+  kernel: Kernel,
+  chats: Chats,
+  runner: TurnRunner,
+  commands: Commands,
+  outgoing: Outgoing,
+  options: { readonly mayMerge: boolean },
+): Intake {
   const { store, clock, random, limits, turnQueue, log } = kernel;
   const counters = { accepted: 0, duplicates: 0, refused: 0 };
   let pending = 0;
@@ -73,7 +80,8 @@ export function createIntake(kernel: Kernel, chats: Chats, runner: TurnRunner, c
     const isAlone = isLast && rows.findIndex((other) => other.chat === row.chat) === place;
     const isCommand = commandName(row.content) !== undefined;
     const isAtRest = isOpening || (entry.actor !== undefined && entry.state === "idle" && !entry.mail);
-    const isReserved = options.mayMerge && !isCommand && isAlone && entry.pins === 1 && isAtRest && turnQueue.reserve(row.chat, row.turnClass);
+    const isReserved =
+      options.mayMerge && !isCommand && isAlone && entry.pins === 1 && isAtRest && turnQueue.reserve(row.chat, row.turnClass);
     return { entry, isCommand, isOpening, isLast, isReserved, row };
   };
 
@@ -90,7 +98,10 @@ export function createIntake(kernel: Kernel, chats: Chats, runner: TurnRunner, c
       dedupe: row.dedupe && { ...row.dedupe, bodyHash: bodyHash(JSON.stringify(row.content)) },
       inboxMax: limits.inboxPerChat,
       busyReply: row.repliesWhenFull
-        ? { content: textContent(`I have ${limits.inboxPerChat} messages of yours to answer first; please send this again later.`), everyMs: BUSY_EVERY_MS }
+        ? {
+            content: textContent(`I have ${limits.inboxPerChat} messages of yours to answer first; please send this again later.`),
+            everyMs: BUSY_EVERY_MS,
+          }
         : undefined,
       open: planned.isOpening && planned.isLast,
       claim: planned.isReserved ? { turnId: random.id(), suspect: false } : undefined,

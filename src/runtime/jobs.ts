@@ -50,7 +50,15 @@ export function createJobs(kernel: Kernel, intake: Intake): Jobs {
       const nextAtMs = nextTickAfter(job.schedule, Math.max(instantMs, nowMs));
       const runId = random.id();
       const plan = intake.plan([
-        { chat: chatOfJob(id), address: "", content: textContent(job.message), sender: { id: `cron:${id}`, name: job.name }, turnClass: job.turnClass, dedupe: undefined, repliesWhenFull: false },
+        {
+          chat: chatOfJob(id),
+          address: "",
+          content: textContent(job.message),
+          sender: { id: `cron:${id}`, name: job.name },
+          turnClass: job.turnClass,
+          dedupe: undefined,
+          repliesWhenFull: false,
+        },
       ]);
       const claimed = await store.jobs
         .claimInstant({ jobId: id, instantMs, nextAtMs, runId, status: "running", append: plan.requests[0], atMs: nowMs })

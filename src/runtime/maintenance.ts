@@ -23,7 +23,10 @@ const REFILL_MAX = 50_000;
 const SWEEP_ROUNDS_MAX = 100;
 const PING_TIMEOUT_MS = 5_000;
 
-export function createMaintenance(kernel: Kernel, parts: { readonly chats: Chats; readonly deliveries: Deliveries; readonly jobs: Jobs; readonly commands: Commands }): Maintenance {
+export function createMaintenance(
+  kernel: Kernel,
+  parts: { readonly chats: Chats; readonly deliveries: Deliveries; readonly jobs: Jobs; readonly commands: Commands },
+): Maintenance {
   const { store, clock, limits, log, turnQueue } = kernel;
   const { chats, deliveries, jobs, commands } = parts;
   let lastCommitAtMs: number | undefined;
@@ -43,7 +46,8 @@ export function createMaintenance(kernel: Kernel, parts: { readonly chats: Chats
         const page = await store.chats.needingWork({ limit: PAGE, cursor });
         for (const record of page.items) {
           if (record.unsettledParts > 0) deliveries.wake(record.key);
-          if (record.waitingCommands > 0) commands.catchUp(record.key).catch((error: unknown) => log.error({ chat: record.key, err: error }, "stored command failed"));
+          if (record.waitingCommands > 0)
+            commands.catchUp(record.key).catch((error: unknown) => log.error({ chat: record.key, err: error }, "stored command failed"));
           if ((record.waiting > 0 || record.openTurn) && !chats.get(record.key)) chats.open(chats.prepare(record.key), record);
         }
         cursor = page.next;
@@ -98,7 +102,13 @@ export function createMaintenance(kernel: Kernel, parts: { readonly chats: Chats
     },
     commits: async (freshMs) => {
       if (lastCommitAtMs !== undefined && clock.now() - lastCommitAtMs < freshMs) return true;
-      const inTime = await Promise.race([store.ping().then(() => true, () => false), pause(kernel, PING_TIMEOUT_MS).then(() => false)]);
+      const inTime = await Promise.race([
+        store.ping().then(
+          () => true,
+          () => false,
+        ),
+        pause(kernel, PING_TIMEOUT_MS).then(() => false),
+      ]);
       if (inTime) lastCommitAtMs = clock.now();
       return inTime;
     },

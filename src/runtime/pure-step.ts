@@ -7,7 +7,10 @@ export interface AskedAction {
 }
 
 /** The next snapshot and what it asks for, of one machine, without effects. */
-export type PureStep<TMachine extends AnyStateMachine> = (snapshot: SnapshotFrom<TMachine>, event: EventObject) => readonly [SnapshotFrom<TMachine>, readonly AskedAction[]];
+export type PureStep<TMachine extends AnyStateMachine> = (
+  snapshot: SnapshotFrom<TMachine>,
+  event: EventObject,
+) => readonly [SnapshotFrom<TMachine>, readonly AskedAction[]];
 
 /**
  * The same as XState's `transition()`, which makes an actor for each call; this one makes its scope once. On the path of every turn.
@@ -30,7 +33,7 @@ export function createPureStep<TMachine extends AnyStateMachine>(machine: TMachi
   };
   return (snapshot, event) => {
     asked = [];
-    const next = machine.transition(snapshot as never, event as never, scope as never) as SnapshotFrom<TMachine>;
+    const next = machine.transition(snapshot as never, event, scope as never) as SnapshotFrom<TMachine>;
     return [next, asked];
   };
 }

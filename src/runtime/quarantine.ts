@@ -2,7 +2,8 @@
  * Puts a chat aside: its machine keeps crashing, its snapshot cannot be read, or its turn kills the process. The error is kept, the
  * person is told once, the siblings are untouched.
  */
-import { chatMachine, type ChatContext } from "../../machines/chat.machine.ts";
+import type { chatMachine} from "../../machines/chat.machine.ts";
+import { type ChatContext } from "../../machines/chat.machine.ts";
 import type { ChatKey } from "../core/chat-key.ts";
 import { textContent } from "../core/content.ts";
 import type { ErrorNote } from "../core/errors.ts";
@@ -14,14 +15,23 @@ import { publishPart, type Outgoing } from "./turn-commit.ts";
 
 const TOLD = "quarantine-told";
 
-export function createQuarantine(kernel: Kernel, parts: { readonly chats: () => Chats; readonly outgoing: () => Outgoing }): (key: ChatKey, error: ErrorNote) => void {
+export function createQuarantine(
+  kernel: Kernel,
+  parts: { readonly chats: () => Chats; readonly outgoing: () => Outgoing },
+): (key: ChatKey, error: ErrorNote) => void {
   const { store, clock, log, random } = kernel;
 
   const tell = async (key: ChatKey, error: ErrorNote): Promise<void> => {
     if ((await store.kv.get(TOLD, key)) !== undefined) return;
     const { isDelivered } = parts.outgoing().wayOf(key);
-    const notice = textContent(`Something in this conversation stops me from going on (${error.code}), so I have put it aside. Whoever runs me can bring it back.`);
-    const stored = await store.outbox.put(key, [notice], { groupId: `quarantine.${random.id()}`, delivered: isDelivered, atMs: clock.now() });
+    const notice = textContent(
+      `Something in this conversation stops me from going on (${error.code}), so I have put it aside. Whoever runs me can bring it back.`,
+    );
+    const stored = await store.outbox.put(key, [notice], {
+      groupId: `quarantine.${random.id()}`,
+      delivered: isDelivered,
+      atMs: clock.now(),
+    });
     await store.kv.set(TOLD, key, clock.now());
     for (const part of stored) publishPart(kernel, part);
     if (!isDelivered) parts.outgoing().stored(key, stored);
@@ -38,7 +48,18 @@ export function createQuarantine(kernel: Kernel, parts: { readonly chats: () => 
       const write = quarantinedWrite(record, error, clock.now());
       const { openTurn } = record;
       const result = openTurn
-        ? await store.turns.fail({ chat: key, fence: record.fence, turnId: openTurn.turnId, error, outcome: "quarantine", reply: undefined, delivered: true, run: undefined, write, atMs: clock.now() })
+        ? await store.turns.fail({
+            chat: key,
+            fence: record.fence,
+            turnId: openTurn.turnId,
+            error,
+            outcome: "quarantine",
+            reply: undefined,
+            delivered: true,
+            run: undefined,
+            write,
+            atMs: clock.now(),
+          })
         : await store.chats.park(key, record.fence, write);
       if (result === "fenced") log.warn({ chat: key }, "chat changed while it was being put aside; looking again");
       chats.wake(key);
@@ -60,7 +81,17 @@ export async function forgetTold(kernel: Pick<Kernel, "store">, key: ChatKey): P
 }
 
 function quarantinedWrite(record: ChatRecord, error: ErrorNote, nowMs: number): SnapshotWrite {
-  const context: Partial<ChatContext> = { schemaVersion: 1, key: record.key, waiting: record.waiting, turnClass: "interactive", suspect: false, failures: 0, delayMs: 0, questionId: null, error };
+  const context: Partial<ChatContext> = {
+    schemaVersion: 1,
+    key: record.key,
+    waiting: record.waiting,
+    turnClass: "interactive",
+    suspect: false,
+    failures: 0,
+    delayMs: 0,
+    questionId: null,
+    error,
+  };
   return {
     snapshot: { value: "quarantined" satisfies keyof typeof chatMachine.states, context },
     state: "quarantined",

@@ -2,7 +2,15 @@
  * A supervisor of many children of one kind: creates them with the registry as their parent, hears when one crashes, and has an alarm
  * clock for children that are not live. XState copies all children on each spawn; `createActor` with a parent does not.
  */
-import { createActor, type AnyActorLogic, type ActorLogic, type ActorScope, type AnyActorRef, type EventObject, type Snapshot } from "xstate";
+import {
+  createActor,
+  type AnyActorLogic,
+  type ActorLogic,
+  type ActorScope,
+  type AnyActorRef,
+  type EventObject,
+  type Snapshot,
+} from "xstate";
 import { invariant } from "../core/errors.ts";
 import type { SchedulingQueue } from "./scheduler.ts";
 
@@ -25,7 +33,10 @@ export interface Registry<TEvent extends EventObject, TSnapshot> {
   /** To be invoked by the system machine. */
   readonly logic: ActorLogic<RegistrySnapshot, EventObject>;
   /** Creates and starts a child; `from` is its input or a persisted snapshot. */
-  readonly create: (key: string, from: { readonly input: unknown } | { readonly snapshot: Snapshot<unknown> }) => Child<TEvent, TSnapshot> & AnyActorRef;
+  readonly create: (
+    key: string,
+    from: { readonly input: unknown } | { readonly snapshot: Snapshot<unknown> },
+  ) => Child<TEvent, TSnapshot> & AnyActorRef;
   readonly stop: (child: AnyActorRef) => void;
   /** Calls `onWake(key)` at an instant; a later call for the same key replaces the earlier. */
   readonly wakeAt: (key: string, atMs: number) => void;
@@ -62,7 +73,8 @@ export function createRegistry<TEvent extends EventObject, TSnapshot>(options: {
       },
     },
     create: (key, from) => {
-      const child = createActor(options.childLogic, { parent: self(), id: key, ...from } as never) as unknown as Child<TEvent, TSnapshot> & AnyActorRef;
+      const child = createActor(options.childLogic, { parent: self(), id: key, ...from } as never) as unknown as Child<TEvent, TSnapshot> &
+        AnyActorRef;
       child.start();
       return child;
     },

@@ -40,8 +40,10 @@ export function parseSchedule(input: ScheduleInput, nowMs: number): Schedule {
   }
   if ("at" in input) {
     const atMs = typeof input.at === "number" ? input.at : new Date(input.at).getTime();
-    if (!Number.isFinite(atMs)) return refuse(`${JSON.stringify(input.at)} is no instant; write ISO 8601 with a zone, such as 2026-12-24T18:00:00Z`);
-    if (typeof input.at === "string" && !/(?:Z|[+-]\d\d:?\d\d)$/i.test(input.at)) return refuse(`${input.at} has no zone; add Z or an offset such as +01:00`);
+    if (!Number.isFinite(atMs))
+      return refuse(`${JSON.stringify(input.at)} is no instant; write ISO 8601 with a zone, such as 2026-12-24T18:00:00Z`);
+    if (typeof input.at === "string" && !/(?:Z|[+-]\d\d:?\d\d)$/i.test(input.at))
+      return refuse(`${input.at} has no zone; add Z or an offset such as +01:00`);
     return { kind: "at", atMs };
   }
   const timezone = input.timezone ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
@@ -50,7 +52,10 @@ export function parseSchedule(input: ScheduleInput, nowMs: number): Schedule {
     if (!cron.nextRun(new Date(nowMs))) return refuse(`"${input.cron}" never matches; check day, month and year`);
   } catch (error) {
     if (error instanceof RequestError) throw error;
-    return refuse(`"${input.cron}" in ${timezone} is no schedule: ${error instanceof Error ? error.message : String(error)}; write 5 or 6 fields and an IANA zone`, error);
+    return refuse(
+      `"${input.cron}" in ${timezone} is no schedule: ${error instanceof Error ? error.message : String(error)}; write 5 or 6 fields and an IANA zone`,
+      error,
+    );
   }
   return { kind: "cron", expression: input.cron, timezone };
 }

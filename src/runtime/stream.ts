@@ -11,7 +11,13 @@ import type { TurnRunner } from "./turn-runner.ts";
 const BACKLOG_MAX = 10_000;
 const PAGE = 500;
 
-export async function* streamChat(kernel: Kernel, chats: Chats, runner: TurnRunner, key: ChatKey, options: StreamOptions): AsyncGenerator<StreamEvent> {
+export async function* streamChat(
+  kernel: Kernel,
+  chats: Chats,
+  runner: TurnRunner,
+  key: ChatKey,
+  options: StreamOptions,
+): AsyncGenerator<StreamEvent> {
   const backlog: StreamEvent[] = [];
   let wake: (() => void) | undefined;
   let isOver = false;

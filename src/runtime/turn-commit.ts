@@ -41,7 +41,12 @@ export function apology(error: ErrorNote): Content {
 
 export function createTurnCommits(
   kernel: Kernel,
-  parts: { readonly chats: () => Chats; readonly runner: TurnRunner; readonly outgoing: Outgoing; readonly onRunEnded: (run: NonNullable<Claim["run"]>, turnId: string, delivers: boolean) => void },
+  parts: {
+    readonly chats: () => Chats;
+    readonly runner: TurnRunner;
+    readonly outgoing: Outgoing;
+    readonly onRunEnded: (run: NonNullable<Claim["run"]>, turnId: string, delivers: boolean) => void;
+  },
 ): TurnCommits {
   const { store, clock, random, hub, log, limits } = kernel;
   const { runner, outgoing } = parts;
@@ -67,7 +72,12 @@ export function createTurnCommits(
   /** Nothing was claimed, so nothing is stored: the store failed, or a drain came first. */
   const unclaimed = (outcome: NonNullable<TurnRun["outcome"]>): ChatEvent =>
     outcome.type === "failed"
-      ? { type: "turn.deferred", failures: 0, delayMs: backoffMs({ baseMs: 500, maxMs: 500 }, 1, random.next()), error: noteOf(outcome.error) }
+      ? {
+          type: "turn.deferred",
+          failures: 0,
+          delayMs: backoffMs({ baseMs: 500, maxMs: 500 }, 1, random.next()),
+          error: noteOf(outcome.error),
+        }
       : { type: "turn.released" };
 
   /** Tells the machine what was stored and hands over the mail that waited for it. */

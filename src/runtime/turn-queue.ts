@@ -24,7 +24,12 @@ export interface TurnQueue {
   readonly hasSlot: (key: ChatKey) => boolean;
   /** Chats ahead of a waiting one; undefined when it does not wait. */
   readonly ahead: (key: ChatKey) => number | undefined;
-  readonly facts: () => { readonly waiting: number; readonly running: number; readonly slots: number; readonly byClass: Readonly<Record<TurnClass, number>> };
+  readonly facts: () => {
+    readonly waiting: number;
+    readonly running: number;
+    readonly slots: number;
+    readonly byClass: Readonly<Record<TurnClass, number>>;
+  };
   /** Grants nothing until it is opened. */
   readonly open: () => void;
   readonly close: () => void;

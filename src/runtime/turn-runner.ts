@@ -110,16 +110,24 @@ export function createTurnRunner(kernel: Kernel, isSuspectAllowed: (key: ChatKey
         if (chunk.done) break;
         if (typeof chunk.value === "string") {
           total += chunk.value.length;
-          if (total > TEXT_MAX) throw new TerminalError("AGENT_FAILED", `the answer is over ${TEXT_MAX} characters; let the agent send a file`);
+          if (total > TEXT_MAX)
+            throw new TerminalError("AGENT_FAILED", `the answer is over ${TEXT_MAX} characters; let the agent send a file`);
           if (hub.isWatched(run.key)) {
-            hub.publish(run.key, { type: "delta", turnId: claim.turnId, attempt: claim.attempt, offset: run.text.length, text: chunk.value });
+            hub.publish(run.key, {
+              type: "delta",
+              turnId: claim.turnId,
+              attempt: claim.attempt,
+              offset: run.text.length,
+              text: chunk.value,
+            });
           }
           run.text += chunk.value;
         } else {
           closeText();
           replies.push(parseContent(chunk.value, "reply"));
         }
-        if (replies.length > REPLIES_MAX) throw new TerminalError("AGENT_FAILED", `more than ${REPLIES_MAX} replies in one turn; join them`);
+        if (replies.length > REPLIES_MAX)
+          throw new TerminalError("AGENT_FAILED", `more than ${REPLIES_MAX} replies in one turn; join them`);
       }
     } catch (error) {
       // An agent that ignores its signal is left behind: whatever it still does is fenced off.

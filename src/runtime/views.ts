@@ -25,7 +25,10 @@ export function createViews(kernel: Kernel, chats: Chats, runner: TurnRunner): V
   const recordOf = async (text: string): Promise<ChatRecord> => {
     const key = parseChatKey(text);
     const record = await store.chats.open(key);
-    if (!record) throw new RequestError("CHAT_UNKNOWN", `chat ${key} has never been met; \`satibot chats list\` shows those that have`, { path: "key" });
+    if (!record)
+      throw new RequestError("CHAT_UNKNOWN", `chat ${key} has never been met; \`satibot chats list\` shows those that have`, {
+        path: "key",
+      });
     return record;
   };
 

@@ -29,32 +29,49 @@ type Explain = (facts: WhyFacts) => { readonly sentence: string; readonly waitsF
 
 const messages = (count: number | undefined): string => (count === 1 ? "1 message" : `${count ?? 0} messages`);
 const because = ({ error }: WhyFacts): string => (error ? ` after ${error.code}: ${error.message}` : "");
-const nextTry = ({ timers, nowMs }: WhyFacts): string => (timers?.[0] ? `, next try in ${formatDuration(Math.max(0, timers[0].dueAtMs - nowMs))}` : "");
+const nextTry = ({ timers, nowMs }: WhyFacts): string =>
+  timers?.[0] ? `, next try in ${formatDuration(Math.max(0, timers[0].dueAtMs - nowMs))}` : "";
 
 /** By machine id and state. A test walks all machines and fails on a state without an entry. */
 export const WHY: Readonly<Record<string, Readonly<Record<string, Explain>>>> = {
   chat: {
     idle: () => ({ sentence: "Idle: everything is answered.", waitsFor: "a message", endsBy: ["message.received"] }),
     passivated: () => ({ sentence: "At rest in the store: everything is answered.", waitsFor: "a message", endsBy: ["message.received"] }),
-    collecting: (facts) => ({ sentence: `Collecting ${messages(facts.waiting)}: waits until the person stops writing.`, waitsFor: "a pause in writing", endsBy: [] }),
+    collecting: (facts) => ({
+      sentence: `Collecting ${messages(facts.waiting)}: waits until the person stops writing.`,
+      waitsFor: "a pause in writing",
+      endsBy: [],
+    }),
     queued: (facts) => {
       const { slots } = facts;
       const place = slots ? `: ${slots.running} of ${slots.slots} busy, ${slots.ahead ?? 0} chats ahead` : "";
       const kind = facts.suspect ? "the suspect slot (its turn was running when the process died)" : "a turn slot";
-      return { sentence: `${messages(facts.waiting)} waiting for ${kind} for ${formatDuration(facts.nowMs - facts.sinceMs)}${place}.`, waitsFor: kind, endsBy: ["slot.granted", "chat.stopped"] };
+      return {
+        sentence: `${messages(facts.waiting)} waiting for ${kind} for ${formatDuration(facts.nowMs - facts.sinceMs)}${place}.`,
+        waitsFor: kind,
+        endsBy: ["slot.granted", "chat.stopped"],
+      };
     },
     responding: (facts) => ({
       sentence: `The agent has been answering for ${formatDuration(facts.nowMs - facts.sinceMs)}${facts.attempt && facts.attempt > 1 ? ` (attempt ${facts.attempt})` : ""}.`,
       waitsFor: "the agent",
       endsBy: ["turn.done", "turn.failed", "chat.stopped"],
     }),
-    committing: () => ({ sentence: "The result of the turn is being stored.", waitsFor: "the store", endsBy: ["turn.committed", "turn.deferred", "turn.givenUp", "turn.released"] }),
+    committing: () => ({
+      sentence: "The result of the turn is being stored.",
+      waitsFor: "the store",
+      endsBy: ["turn.committed", "turn.deferred", "turn.givenUp", "turn.released"],
+    }),
     backingOff: (facts) => ({
       sentence: `Backing off${because(facts)}; attempt ${facts.failures ?? 1} of ${facts.maxAttempts ?? "?"} failed${nextTry(facts)}.`,
       waitsFor: "its next try",
       endsBy: ["chat.retried", "chat.stopped"],
     }),
-    asking: () => ({ sentence: "The agent asked something and waits for the answer.", waitsFor: "the person's answer", endsBy: ["question.answered", "chat.stopped"] }),
+    asking: () => ({
+      sentence: "The agent asked something and waits for the answer.",
+      waitsFor: "the person's answer",
+      endsBy: ["question.answered", "chat.stopped"],
+    }),
     quarantined: (facts) => ({
       sentence: `Quarantined${because(facts)}. \`satibot chats retry ${facts.subject}\` tries again, \`--skip\` drops the message that caused it.`,
       waitsFor: "a person",
@@ -64,32 +81,84 @@ export const WHY: Readonly<Record<string, Readonly<Record<string, Explain>>>> = 
   delivery: {
     idle: () => ({ sentence: "Everything said is settled.", waitsFor: "a reply", endsBy: ["parts.stored", "part.taken"] }),
     deciding: () => ({ sentence: "Looks whether its channel is connected.", endsBy: [] }),
-    taking: () => ({ sentence: "The next part is being marked as sending.", waitsFor: "the store", endsBy: ["part.taken", "part.later", "parts.none"] }),
-    offline: (facts) => ({ sentence: `Parts wait for the channel of ${facts.subject} to connect.`, waitsFor: "the channel", endsBy: ["channel.online"] }),
+    taking: () => ({
+      sentence: "The next part is being marked as sending.",
+      waitsFor: "the store",
+      endsBy: ["part.taken", "part.later", "parts.none"],
+    }),
+    offline: (facts) => ({
+      sentence: `Parts wait for the channel of ${facts.subject} to connect.`,
+      waitsFor: "the channel",
+      endsBy: ["channel.online"],
+    }),
     sending: () => ({ sentence: "A part is with the platform.", waitsFor: "the platform's answer", endsBy: ["send.ended"] }),
-    settling: () => ({ sentence: "What the send came to is being stored.", waitsFor: "the store", endsBy: ["part.taken", "part.later", "parts.none"] }),
-    backingOff: (facts) => ({ sentence: `The next send waits for its time${nextTry(facts)}.`, waitsFor: "its next try", endsBy: ["channel.online"] }),
+    settling: () => ({
+      sentence: "What the send came to is being stored.",
+      waitsFor: "the store",
+      endsBy: ["part.taken", "part.later", "parts.none"],
+    }),
+    backingOff: (facts) => ({
+      sentence: `The next send waits for its time${nextTry(facts)}.`,
+      waitsFor: "its next try",
+      endsBy: ["channel.online"],
+    }),
   },
   channel: {
     offline: () => ({ sentence: "Not started.", waitsFor: "a start", endsBy: ["channel.start"] }),
-    connecting: () => ({ sentence: "Connecting.", waitsFor: "the platform", endsBy: ["connection.opened", "connection.lost", "connection.refused"] }),
+    connecting: () => ({
+      sentence: "Connecting.",
+      waitsFor: "the platform",
+      endsBy: ["connection.opened", "connection.lost", "connection.refused"],
+    }),
     online: () => ({ sentence: "Connected.", endsBy: ["connection.lost", "connection.conflicted", "connection.refused", "channel.drain"] }),
-    conflict: (facts) => ({ sentence: `Another program uses the same token${because(facts)}; stop it, or give this bot a token of its own.`, waitsFor: "the other program to stop", endsBy: ["traffic.seen"] }),
-    closing: () => ({ sentence: "The lost connection is being closed before another is opened.", waitsFor: "the old connection", endsBy: ["connection.closed"] }),
-    backingOff: (facts) => ({ sentence: `Waits before it connects again${because(facts)}${nextTry(facts)}.`, waitsFor: "its next try", endsBy: ["channel.start"] }),
-    refusing: () => ({ sentence: "The platform refused the token; the connection is being closed.", waitsFor: "the old connection", endsBy: ["connection.closed"] }),
-    loggedOut: (facts) => ({ sentence: `The platform refuses the token${because(facts)}; mend the configuration and start again.`, waitsFor: "a person", endsBy: ["channel.start"] }),
-    draining: () => ({ sentence: "Being closed for the end of the process.", waitsFor: "the old connection", endsBy: ["connection.closed"] }),
+    conflict: (facts) => ({
+      sentence: `Another program uses the same token${because(facts)}; stop it, or give this bot a token of its own.`,
+      waitsFor: "the other program to stop",
+      endsBy: ["traffic.seen"],
+    }),
+    closing: () => ({
+      sentence: "The lost connection is being closed before another is opened.",
+      waitsFor: "the old connection",
+      endsBy: ["connection.closed"],
+    }),
+    backingOff: (facts) => ({
+      sentence: `Waits before it connects again${because(facts)}${nextTry(facts)}.`,
+      waitsFor: "its next try",
+      endsBy: ["channel.start"],
+    }),
+    refusing: () => ({
+      sentence: "The platform refused the token; the connection is being closed.",
+      waitsFor: "the old connection",
+      endsBy: ["connection.closed"],
+    }),
+    loggedOut: (facts) => ({
+      sentence: `The platform refuses the token${because(facts)}; mend the configuration and start again.`,
+      waitsFor: "a person",
+      endsBy: ["channel.start"],
+    }),
+    draining: () => ({
+      sentence: "Being closed for the end of the process.",
+      waitsFor: "the old connection",
+      endsBy: ["connection.closed"],
+    }),
   },
   "cron-job": {
     scheduled: () => ({ sentence: "Waits for its next instant.", waitsFor: "its time", endsBy: ["cron.due"] }),
-    claiming: () => ({ sentence: "Its instant is being claimed in the store.", waitsFor: "the store", endsBy: ["instant.claimed", "instant.gone"] }),
+    claiming: () => ({
+      sentence: "Its instant is being claimed in the store.",
+      waitsFor: "the store",
+      endsBy: ["instant.claimed", "instant.gone"],
+    }),
     retrying: (facts) => ({ sentence: `The store could not claim its instant${nextTry(facts)}.`, waitsFor: "its next try", endsBy: [] }),
     running: () => ({ sentence: "Its turn waits or runs.", waitsFor: "the agent", endsBy: ["run.ended"] }),
     delivering: () => ({ sentence: "Its result is on the way.", waitsFor: "the delivery", endsBy: ["run.delivered"] }),
   },
   system: {
-    booting: () => ({ sentence: "Opens the store and recovers what an earlier process left.", waitsFor: "the store", endsBy: ["shutdown.requested"] }),
+    booting: () => ({
+      sentence: "Opens the store and recovers what an earlier process left.",
+      waitsFor: "the store",
+      endsBy: ["shutdown.requested"],
+    }),
     running: () => ({ sentence: "Running.", endsBy: ["shutdown.requested"] }),
     draining: () => ({ sentence: "Finishes what runs and stores the rest.", waitsFor: "running turns and sends", endsBy: [] }),
     stopped: () => ({ sentence: "Stopped; everything is stored.", endsBy: [] }),

@@ -35,7 +35,12 @@ export function accountOf(note: (line: string) => void): Account {
   };
 
   /** Replies in the order of the messages; an extra copy only where its part is marked ambiguous. */
-  const auditReplies = (chat: ChatKey, texts: readonly string[], taken: readonly { text: string; key: string }[], parts: readonly OutboxPart[]): void => {
+  const auditReplies = (
+    chat: ChatKey,
+    texts: readonly string[],
+    taken: readonly { text: string; key: string }[],
+    parts: readonly OutboxPart[],
+  ): void => {
     const ambiguous = new Set(parts.filter((part) => part.ambiguous).map((part) => `${part.turnId}/${part.part}`));
     const seen = new Set<string>();
     const firsts: string[] = [];

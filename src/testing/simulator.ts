@@ -25,7 +25,10 @@ export interface SimulatedStore extends Store {
 export interface SimulationOptions {
   readonly seed: number;
   /** Makes the store; its hooks are the simulator's. */
-  readonly openStore: (hooks: { readonly before: (call: string) => Promise<void>; readonly after: (call: string) => Promise<void> }) => SimulatedStore;
+  readonly openStore: (hooks: {
+    readonly before: (call: string) => Promise<void>;
+    readonly after: (call: string) => Promise<void>;
+  }) => SimulatedStore;
   /** Chats on the fake platform, and messages in all. Default 4 and 24. */
   readonly chats?: number;
   readonly messages?: number;
@@ -144,7 +147,9 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
       if (await isQuiet()) break;
     }
     if (!clock.runNext() || ++steps > STEPS_MAX || clock.monotonic() > DEADLINE_MS) {
-      account.violate(`did not come to rest: ${steps} steps, ${clock.monotonic()} ms, ${platform.unconfirmed().length} updates unconfirmed`);
+      account.violate(
+        `did not come to rest: ${steps} steps, ${clock.monotonic()} ms, ${platform.unconfirmed().length} updates unconfirmed`,
+      );
       break;
     }
   }
@@ -204,11 +209,13 @@ function mortalClock(world: VirtualClock): MortalClock {
 /** The store as one process sees it: what the process asks after its end is never heard, and it hears no answer. */
 function mortalStore(store: Store, isDead: () => boolean): Store {
   const never = new Promise<never>(() => undefined);
-  const mortal = (call: (...args: unknown[]) => Promise<unknown>) => async (...args: unknown[]) => {
-    if (isDead()) return never;
-    const value = await call(...args);
-    return isDead() ? never : value;
-  };
+  const mortal =
+    (call: (...args: unknown[]) => Promise<unknown>) =>
+    async (...args: unknown[]) => {
+      if (isDead()) return never;
+      const value = await call(...args);
+      return isDead() ? never : value;
+    };
   const wrap = (module: object): object =>
     Object.fromEntries(
       Object.entries(module).map(([name, member]) => {
@@ -247,7 +254,13 @@ function agentOf(account: Account, clock: MortalClock, pick: (count: number) => 
   };
 }
 
-function post(options: SimulationOptions, platform: FakePlatform, clock: VirtualClock, account: Account, pick: (count: number) => number): void {
+function post(
+  options: SimulationOptions,
+  platform: FakePlatform,
+  clock: VirtualClock,
+  account: Account,
+  pick: (count: number) => number,
+): void {
   const chats = options.chats ?? 4;
   const messages = options.messages ?? 24;
   const counts = new Map<number, number>();
@@ -260,7 +273,13 @@ function post(options: SimulationOptions, platform: FakePlatform, clock: Virtual
     const key: ChatKey = `${CHANNEL}:${chat}`;
     const text = `m${number}`;
     account.expect(key, text);
-    const message = { chat: key, address: String(chat), externalId: `u${place}`, content: [{ type: "text", text }], sender: { id: String(chat) } } as const;
+    const message = {
+      chat: key,
+      address: String(chat),
+      externalId: `u${place}`,
+      content: [{ type: "text", text }],
+      sender: { id: String(chat) },
+    } as const;
     clock.setTimer(atMs, () => {
       platform.post(message);
       account.posted();
@@ -312,7 +331,8 @@ async function drainLife(life: Life, clock: VirtualClock, account: Account): Pro
   await peekAll(
     clock,
     status.then((facts) => {
-      if (facts.queue.running > 0 || facts.queue.waiting > 0) account.violate(`at rest, but ${facts.queue.running} slots are taken and ${facts.queue.waiting} wait`);
+      if (facts.queue.running > 0 || facts.queue.waiting > 0)
+        account.violate(`at rest, but ${facts.queue.running} slots are taken and ${facts.queue.waiting} wait`);
       if (facts.chats.quarantined > 0) account.violate(`${facts.chats.quarantined} innocent chats are quarantined`);
     }),
   );

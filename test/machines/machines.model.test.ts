@@ -125,7 +125,13 @@ describe("machines, by generated paths", () => {
   it("reach every state and edge of the system", () => {
     const walked = walk(systemMachine, {
       input: { drainTimeoutMs: 1_000, maintenancePeriodMs: 1_000 },
-      events: [{ type: "shutdown.requested" }, { type: "xstate.done.actor.boot" }, { type: "xstate.error.actor.boot" }, { type: "xstate.done.actor.drain" }, { type: "xstate.error.actor.drain" }],
+      events: [
+        { type: "shutdown.requested" },
+        { type: "xstate.done.actor.boot" },
+        { type: "xstate.error.actor.boot" },
+        { type: "xstate.done.actor.drain" },
+        { type: "xstate.error.actor.drain" },
+      ],
       within: () => true,
       invariant: ({ context }) => expect(context.schemaVersion).toBe(1),
     });

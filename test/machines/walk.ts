@@ -14,7 +14,10 @@ interface WalkOptions {
 }
 
 /** Walks all shortest paths and checks each step; answers what was reached. */
-export function walk(machine: AnyStateMachine, options: WalkOptions): { readonly states: Set<string>; readonly missedEdges: readonly string[] } {
+export function walk(
+  machine: AnyStateMachine,
+  options: WalkOptions,
+): { readonly states: Set<string>; readonly missedEdges: readonly string[] } {
   const states = new Set<string>();
   const taken = new Set<unknown>();
   const events = [...options.events, ...delayedEvents(machine)];
@@ -22,7 +25,8 @@ export function walk(machine: AnyStateMachine, options: WalkOptions): { readonly
     input: options.input,
     events,
     limit: 20_000,
-    serializeState: (snapshot: unknown) => JSON.stringify([(snapshot as AnyMachineSnapshot).value, (snapshot as AnyMachineSnapshot).context]),
+    serializeState: (snapshot: unknown) =>
+      JSON.stringify([(snapshot as AnyMachineSnapshot).value, (snapshot as AnyMachineSnapshot).context]),
     stopWhen: ((snapshot: AnyMachineSnapshot) => !options.within(snapshot)) as never,
   } as never);
   expect(paths.length).toBeGreaterThan(0);
@@ -34,11 +38,16 @@ export function walk(machine: AnyStateMachine, options: WalkOptions): { readonly
     hasWhy(machine, snapshot);
     if (snapshot.status !== "active") continue;
     for (const event of events) {
-      for (const edge of machine.getTransitionData(snapshot as never, event as never)) taken.add(edge);
+      for (const edge of machine.getTransitionData(snapshot as never, event)) taken.add(edge);
       roundTrips(machine, snapshot, event);
     }
   }
-  return { states, missedEdges: edgesOf(machine).filter(([, edge]) => !taken.has(edge) && !isEventless(edge)).map(([name]) => name) };
+  return {
+    states,
+    missedEdges: edgesOf(machine)
+      .filter(([, edge]) => !taken.has(edge) && !isEventless(edge))
+      .map(([name]) => name),
+  };
 }
 
 function hasWhy(machine: AnyStateMachine, snapshot: AnyMachineSnapshot): void {
@@ -46,7 +55,7 @@ function hasWhy(machine: AnyStateMachine, snapshot: AnyMachineSnapshot): void {
   expect(Object.keys(WHY[machine.id] ?? {}), `why of ${machine.id}.${state}`).toContain(state);
   const answer = explain(machine.id, state, { nowMs: 2_000, sinceMs: 1_000, subject: "api:a", waiting: 1 });
   expect(answer.sentence).toMatch(/^\S.*\.$/);
-  expect(machine.states[state as keyof typeof machine.states]?.description).toBeTruthy();
+  expect(machine.states[state]?.description).toBeTruthy();
 }
 
 /** A snapshot that has been JSON behaves as it did before. */
@@ -61,7 +70,11 @@ function roundTrips(machine: AnyStateMachine, snapshot: AnyMachineSnapshot, even
 
 function edgesOf(machine: AnyStateMachine): readonly (readonly [string, unknown])[] {
   const nodes = [machine.root, ...Object.values(machine.states as Record<string, typeof machine.root>)];
-  return nodes.flatMap((node) => [...node.transitions.entries()].flatMap(([event, edges]) => edges.map((edge, place) => [`${node.id} ${event} #${place}`, edge] as const)));
+  return nodes.flatMap((node) =>
+    [...node.transitions.entries()].flatMap(([event, edges]) =>
+      edges.map((edge, place) => [`${node.id} ${event} #${place}`, edge] as const),
+    ),
+  );
 }
 
 function isEventless(edge: unknown): boolean {
@@ -70,5 +83,8 @@ function isEventless(edge: unknown): boolean {
 
 function delayedEvents(machine: AnyStateMachine): readonly EventObject[] {
   const nodes = Object.values(machine.states as Record<string, typeof machine.root>);
-  return nodes.flatMap((node) => [...node.transitions.keys()]).filter((type) => type.startsWith("xstate.")).map((type) => ({ type }));
+  return nodes
+    .flatMap((node) => [...node.transitions.keys()])
+    .filter((type) => type.startsWith("xstate."))
+    .map((type) => ({ type }));
 }

@@ -8,7 +8,9 @@ function rig() {
   const clock = createVirtualClock({ startMs: 1_000_000 });
   const queue = createSchedulingQueue(clock);
   const fired: { type: string; atMs: number }[] = [];
-  const sink = createActor(fromTransition((state: null, event: EventObject) => (fired.push({ type: event.type, atMs: clock.now() }), state), null));
+  const sink = createActor(
+    fromTransition((state: null, event: EventObject) => (fired.push({ type: event.type, atMs: clock.now() }), state), null),
+  );
   sink.start();
   return { clock, queue, fired, sink: sink as AnyActorRef };
 }
@@ -89,23 +91,26 @@ describe("the scheduling queue", () => {
 
   it("agrees with a sorted list under random schedule, replace and cancel", () => {
     fc.assert(
-      fc.property(fc.array(fc.tuple(fc.integer({ min: 0, max: 30 }), fc.integer({ min: 0, max: 1_000 }), fc.boolean()), { maxLength: 200 }), (steps) => {
-        const { clock, queue, fired, sink } = rig();
-        const model = new Map<string, { dueMs: number; order: number }>();
-        for (const [order, [id, delayMs, isCancel]] of steps.entries()) {
-          if (isCancel) {
-            queue.cancel(sink, `t${id}`);
-            model.delete(`t${id}`);
-          } else {
-            queue.schedule(sink, sink, { type: `t${id}` }, delayMs, `t${id}`);
-            model.set(`t${id}`, { dueMs: delayMs, order });
+      fc.property(
+        fc.array(fc.tuple(fc.integer({ min: 0, max: 30 }), fc.integer({ min: 0, max: 1_000 }), fc.boolean()), { maxLength: 200 }),
+        (steps) => {
+          const { clock, queue, fired, sink } = rig();
+          const model = new Map<string, { dueMs: number; order: number }>();
+          for (const [order, [id, delayMs, isCancel]] of steps.entries()) {
+            if (isCancel) {
+              queue.cancel(sink, `t${id}`);
+              model.delete(`t${id}`);
+            } else {
+              queue.schedule(sink, sink, { type: `t${id}` }, delayMs, `t${id}`);
+              model.set(`t${id}`, { dueMs: delayMs, order });
+            }
           }
-        }
-        expect(queue.size()).toBe(model.size);
-        while (clock.runNext());
-        const expected = [...model.entries()].sort(([, a], [, b]) => a.dueMs - b.dueMs || a.order - b.order).map(([id]) => id);
-        expect(fired.map((event) => event.type)).toEqual(expected);
-      }),
+          expect(queue.size()).toBe(model.size);
+          while (clock.runNext());
+          const expected = [...model.entries()].sort(([, a], [, b]) => a.dueMs - b.dueMs || a.order - b.order).map(([id]) => id);
+          expect(fired.map((event) => event.type)).toEqual(expected);
+        },
+      ),
     );
   });
 });

@@ -10,7 +10,8 @@ function rig(slots: number) {
   const clock = createVirtualClock();
   const granted: string[] = [];
   const queue = createTurnQueue({ slots, clock, grant: (key) => void granted.push(key.slice(4)) });
-  const ask = (name: string, turnClass: TurnClass = "interactive", suspect = false): void => queue.request(chat(name), { turnClass, suspect });
+  const ask = (name: string, turnClass: TurnClass = "interactive", suspect = false): void =>
+    queue.request(chat(name), { turnClass, suspect });
   return { clock, queue, granted, ask };
 }
 

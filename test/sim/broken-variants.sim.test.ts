@@ -1,12 +1,15 @@
 import { describe, expect, it } from "vitest";
-import { createMemoryStore, type MemoryStore } from "../../src/stores/memory.ts";
+import { createMemoryStore, type MemoryStore } from "../../src/stores/memory/store.ts";
 import { simulate, type SimulationOptions } from "../../src/testing/simulator.ts";
 import type { EventLoopParts } from "../../src/runtime/event-loop.ts";
 
 /** Seeds within which each broken variant must be found. */
 const SEEDS = 60;
 
-async function firstFound(alter: (parts: EventLoopParts) => EventLoopParts, openStore: SimulationOptions["openStore"] = createMemoryStore): Promise<readonly string[]> {
+async function firstFound(
+  alter: (parts: EventLoopParts) => EventLoopParts,
+  openStore: SimulationOptions["openStore"] = createMemoryStore,
+): Promise<readonly string[]> {
   for (let seed = 1; seed <= SEEDS; seed += 1) {
     const { violations } = await simulate({ seed, openStore, alter });
     if (violations.length > 0) return violations;
@@ -14,15 +17,19 @@ async function firstFound(alter: (parts: EventLoopParts) => EventLoopParts, open
   return [];
 }
 
-const withStore = (change: (store: EventLoopParts["store"]) => Partial<EventLoopParts["store"]>) => (parts: EventLoopParts): EventLoopParts => ({
-  ...parts,
-  store: { ...parts.store, ...change(parts.store) },
-});
+const withStore =
+  (change: (store: EventLoopParts["store"]) => Partial<EventLoopParts["store"]>) =>
+  (parts: EventLoopParts): EventLoopParts => ({
+    ...parts,
+    store: { ...parts.store, ...change(parts.store) },
+  });
 
 describe("the simulator finds a runtime that", () => {
   it("has no dedupe", async () => {
     const found = await firstFound(
-      withStore(({ inbox }) => ({ inbox: { ...inbox, append: (rows) => inbox.append(rows.map((row) => ({ ...row, dedupe: undefined }))) } })),
+      withStore(({ inbox }) => ({
+        inbox: { ...inbox, append: (rows) => inbox.append(rows.map((row) => ({ ...row, dedupe: undefined }))) },
+      })),
     );
     expect(found.join()).toMatch(/answered/);
   });
@@ -32,7 +39,8 @@ describe("the simulator finds a runtime that", () => {
       ...parts,
       channels: parts.channels!.map((channel) => ({
         ...channel,
-        start: (host) => channel.start({ ...host, accept: async (messages) => (void host.accept(messages), messages.map(() => "accepted")) }),
+        start: (host) =>
+          channel.start({ ...host, accept: async (messages) => (void host.accept(messages), messages.map(() => "accepted")) }),
       })),
     }));
     expect(found.join()).toMatch(/answered|rest/);
@@ -46,14 +54,22 @@ describe("the simulator finds a runtime that", () => {
   });
 
   it("forgets the turn that was running when it starts again", async () => {
-    const found = await firstFound(withStore(({ chats }) => ({ chats: { ...chats, needingWork: async () => ({ items: [], next: undefined }) } })));
+    const found = await firstFound(
+      withStore(({ chats }) => ({ chats: { ...chats, needingWork: async () => ({ items: [], next: undefined }) } })),
+    );
     expect(found.length).toBeGreaterThan(0);
   });
 
   it("commits a turn twice", async () => {
     const openStore: SimulationOptions["openStore"] = (hooks) => {
       const store: MemoryStore = createMemoryStore(hooks);
-      return { ...store, turns: { ...store.turns, commit: async (commit) => store.turns.commit({ ...commit, history: [...commit.history, ...commit.history] }) } };
+      return {
+        ...store,
+        turns: {
+          ...store.turns,
+          commit: async (commit) => store.turns.commit({ ...commit, history: [...commit.history, ...commit.history] }),
+        },
+      };
     };
     expect((await firstFound((parts) => parts, openStore)).join()).toMatch(/two turns/);
   });

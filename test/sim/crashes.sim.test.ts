@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { createMemoryStore } from "../../src/stores/memory.ts";
+import { createMemoryStore } from "../../src/stores/memory/store.ts";
 import { digestOf, simulate } from "../../src/testing/simulator.ts";
 
 const only = process.env.SIM_SEED === undefined ? undefined : Number(process.env.SIM_SEED);
@@ -12,9 +12,12 @@ describe("the runtime in virtual time", () => {
     for (const seed of seeds) {
       const result = await run(seed);
       crashes += result.crashes;
-      expect(result.violations, `SIM_SEED=${seed} npx vitest run test/sim replays it; its log ends:\n${result.log.slice(-40).join("\n")}`).toEqual([]);
+      expect(
+        result.violations,
+        `SIM_SEED=${seed} npx vitest run test/sim replays it; its log ends:\n${result.log.slice(-40).join("\n")}`,
+      ).toEqual([]);
     }
-    if (only === undefined) expect(crashes).toBeGreaterThan(100);
+    expect(crashes).toBeGreaterThanOrEqual(only === undefined ? 100 : 0);
   });
 
   it("replays a seed to the same log", async () => {

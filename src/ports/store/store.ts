@@ -118,14 +118,26 @@ export interface ChatStore {
   readonly list: (filter: ChatFilter, page: PageRequest) => Promise<Page<ChatRecord>>;
   /** Chats that need an actor at boot or after a lost wake-up: waiting rows, open turns or unsettled parts. By key ascending. */
   readonly needingWork: (page: PageRequest) => Promise<Page<ChatRecord>>;
-  readonly counts: () => Promise<{ readonly known: number; readonly quarantined: number; readonly waitingRows: number; readonly deadParts: number }>;
+  readonly counts: () => Promise<{
+    readonly known: number;
+    readonly quarantined: number;
+    readonly waitingRows: number;
+    readonly deadParts: number;
+  }>;
   /** Passivation, drain and quarantine: snapshot + timers + event row under the fence. */
   readonly park: (chat: ChatKey, fence: number, write: SnapshotWrite) => Promise<"parked" | "fenced">;
-  readonly command: (commit: CommandCommit) => Promise<{ readonly dropped: number; readonly fence: number; readonly waiting: number; readonly part: OutboxPart | undefined } | "ended">;
+  readonly command: (
+    commit: CommandCommit,
+  ) => Promise<
+    { readonly dropped: number; readonly fence: number; readonly waiting: number; readonly part: OutboxPart | undefined } | "ended"
+  >;
   /** Archives history and snapshot, drops all waiting rows and timers, closes the open turn, raises the fence. */
   readonly reset: (chat: ChatKey, atMs: number) => Promise<{ readonly dropped: number; readonly fence: number } | undefined>;
   /** Rows `failed` by the last given-up turn wait again, as a new turn. Answers how many. `skip` ends the open turn's rows as failed instead. Raises the fence. */
-  readonly retry: (chat: ChatKey, options: { readonly skip: boolean; readonly atMs: number }) => Promise<{ readonly restored: number; readonly skipped: number; readonly fence: number } | undefined>;
+  readonly retry: (
+    chat: ChatKey,
+    options: { readonly skip: boolean; readonly atMs: number },
+  ) => Promise<{ readonly restored: number; readonly skipped: number; readonly fence: number } | undefined>;
   /** The platform moved the chat: `from` keeps its key and gets a new address. */
   readonly readdress: (chat: ChatKey, address: string) => Promise<void>;
   /** The newest `limit` entries before `beforeAtMs`, oldest first. */
@@ -211,8 +223,14 @@ export interface TurnStore {
   readonly claim: (request: ClaimRequest) => Promise<Claim | undefined>;
   readonly journal: (chat: ChatKey, fence: number, turnId: string, entry: JournalEntry) => Promise<"written" | "fenced">;
   /** `waiting`: message rows left after it. `parts`: those stored, in the chat that receives them. */
-  readonly commit: (commit: TurnCommit) => Promise<{ readonly parts: readonly OutboxPart[]; readonly revision: number; readonly waiting: number } | "fenced">;
-  readonly fail: (commit: FailCommit) => Promise<{ readonly parts: readonly OutboxPart[]; readonly revision: number; readonly ended: number; readonly waiting: number } | "fenced">;
+  readonly commit: (
+    commit: TurnCommit,
+  ) => Promise<{ readonly parts: readonly OutboxPart[]; readonly revision: number; readonly waiting: number } | "fenced">;
+  readonly fail: (
+    commit: FailCommit,
+  ) => Promise<
+    { readonly parts: readonly OutboxPart[]; readonly revision: number; readonly ended: number; readonly waiting: number } | "fenced"
+  >;
   readonly ask: (commit: AskCommit) => Promise<{ readonly parts: readonly OutboxPart[]; readonly revision: number } | "fenced">;
   /**
    * Once at boot, before any claim: turns found `started` become `suspect`; one that held the suspect slot gets a failure more.
@@ -233,18 +251,32 @@ export type SendOutcome =
 
 export interface OutboxStore {
   /** Stores an outbound text that no turn produced (`send --out`). */
-  readonly put: (chat: ChatKey, parts: readonly Content[], options: { readonly groupId: string; readonly delivered: boolean; readonly atMs: number }) => Promise<readonly OutboxPart[]>;
+  readonly put: (
+    chat: ChatKey,
+    parts: readonly Content[],
+    options: { readonly groupId: string; readonly delivered: boolean; readonly atMs: number },
+  ) => Promise<readonly OutboxPart[]>;
   /** Marks the chat's first unsettled part as `sending` (attempt + 1) when it may be tried at `atMs`; parts older than `maxAgeMs` expire first. `later`: it may be tried at that instant. */
   readonly take: (chat: ChatKey, options: { readonly atMs: number; readonly maxAgeMs: number }) => Promise<TakeResult>;
   /** Settles a send, guarded by (id, attempt), and merges the next `take` of the chat when asked. `lazy` may join the next group, at most 50 ms late. */
   readonly settle: (
-    settle: { readonly chat: ChatKey; readonly id: string; readonly attempt: number; readonly outcome: SendOutcome; readonly lazy: boolean; readonly atMs: number },
+    settle: {
+      readonly chat: ChatKey;
+      readonly id: string;
+      readonly attempt: number;
+      readonly outcome: SendOutcome;
+      readonly lazy: boolean;
+      readonly atMs: number;
+    },
     next: { readonly maxAgeMs: number } | undefined,
   ) => Promise<TakeResult>;
   /** Waiting parts of a chat created before an instant become `expired`. Answers how many. */
   readonly expire: (chat: ChatKey, beforeMs: number) => Promise<number>;
   /** By id ascending. */
-  readonly list: (filter: { readonly status?: PartStatus; readonly ambiguous?: boolean; readonly chat?: ChatKey }, page: PageRequest) => Promise<Page<OutboxPart>>;
+  readonly list: (
+    filter: { readonly status?: PartStatus; readonly ambiguous?: boolean; readonly chat?: ChatKey },
+    page: PageRequest,
+  ) => Promise<Page<OutboxPart>>;
   /** Sent and unsent parts of a chat after an outbox id, ascending. `gone` when that id is older than what is kept. */
   readonly after: (chat: ChatKey, id: string, limit: number) => Promise<readonly OutboxPart[] | "gone">;
   /** A dead or expired part waits again. False when it is in no such state. */

@@ -1,1 +1,0 @@
-export { createMemoryStore, type MemoryOptions, type MemoryStore } from "./memory/store.ts";
