@@ -45,6 +45,8 @@ export type ChatEvent =
   | { readonly type: "message.received"; readonly turnClass: TurnClass }
   /** After a restore: what the store says. */
   | { readonly type: "rows.found"; readonly waiting: number; readonly turnClass: TurnClass; readonly suspect: boolean }
+  /** The claim found nothing: so many of the counted rows have ended already. */
+  | { readonly type: "rows.missing"; readonly count: number }
   | { readonly type: "slot.granted" }
   | { readonly type: "turn.done" }
   | { readonly type: "turn.failed" }
@@ -64,13 +66,15 @@ export type ChatTag = "evictable" | "busy" | "settled";
 
 export interface TurnInput {
   readonly key: ChatKey;
+  /** Rows counted when the claim was made. */
+  readonly waiting: number;
   readonly suspect: boolean;
 }
 
 export const chatMachine = setup({
   types: { input: {} as ChatInput, context: {} as ChatContext, events: {} as ChatEvent, tags: {} as ChatTag },
   actors: {
-    /** Claims the chat's rows and runs the agent on them; sends turn.done, turn.failed or rows.found; aborts when stopped. Never restored. */
+    /** Claims the chat's rows and runs the agent on them; sends turn.done, turn.failed or rows.missing; aborts when stopped. Never restored. */
     runTurn: fromCallback<ChatEvent, TurnInput>(unprovided("runTurn")),
   },
   actions: {
@@ -113,7 +117,6 @@ export const chatMachine = setup({
   guards: {
     hasMessages: ({ context }) => context.waiting > 0,
     hasMessagesToCollect: ({ context }) => context.waiting > 0 && context.debounceMs > 0,
-    hasNoMessages: (_, waiting: number) => waiting === 0,
   },
   delays: {
     debounce: ({ context }) => context.debounceMs,
@@ -166,14 +169,6 @@ export const chatMachine = setup({
       entry: { type: "requestSlot", params: ({ context }) => ({ turnClass: context.turnClass, suspect: context.suspect }) },
       on: {
         "slot.granted": "responding",
-        "rows.found": [
-          {
-            guard: { type: "hasNoMessages", params: ({ event }) => event.waiting },
-            target: "idle",
-            actions: [{ type: "adoptRows", params: ({ event }) => event }, "releaseSlot"],
-          },
-          { actions: { type: "adoptRows", params: ({ event }) => event } },
-        ],
         "chat.stopped": { target: "idle", actions: [{ type: "endRows", params: ({ event }) => event.dropped }, "releaseSlot"] },
         "chat.quarantined": { target: "quarantined", actions: [{ type: "keepError", params: ({ event }) => event.error }, "releaseSlot"] },
       },
@@ -181,14 +176,18 @@ export const chatMachine = setup({
     responding: {
       description: "The agent answers; leaving the state aborts it and frees the slot.",
       tags: ["busy"],
-      invoke: { id: "turn", src: "runTurn", input: ({ context }) => ({ key: context.key, suspect: context.suspect }) },
+      invoke: {
+        id: "turn",
+        src: "runTurn",
+        input: ({ context }) => ({ key: context.key, waiting: context.waiting, suspect: context.suspect }),
+      },
       exit: "releaseSlot",
       on: {
         "turn.done": "committing",
         "turn.failed": "committing",
         "turn.abort": "committing",
-        // The claim found nothing to answer: the count was ahead of the store.
-        "rows.found": { target: "idle", actions: { type: "adoptRows", params: ({ event }) => event } },
+        // The count was ahead of the store; what was received since the claim is not in it.
+        "rows.missing": { target: "idle", actions: { type: "endRows", params: ({ event }) => event.count } },
       },
       after: { turnTimeout: "committing" },
     },

@@ -41,7 +41,3 @@ export function parseChatKey(text: string): ChatKey {
 export function channelOf(key: ChatKey): string {
   return key.slice(0, key.indexOf(":"));
 }
-
-export function restOf(key: ChatKey): string {
-  return key.slice(key.indexOf(":") + 1);
-}

@@ -70,18 +70,17 @@ export function createIntake(
   const counters = { accepted: 0, duplicates: 0, refused: 0 };
   let pending = 0;
 
-  const planRow = (row: IntakeRow, place: number, rows: readonly IntakeRow[], opening: Set<ChatKey>): PlannedRow => {
+  const planRow = (row: IntakeRow, place: number, lastPlaces: ReadonlyMap<ChatKey, number>, opening: Set<ChatKey>): PlannedRow => {
     const known = chats.get(row.chat);
     if (!known) opening.add(row.chat);
     const entry = known ?? chats.prepare(row.chat);
     entry.pins += 1;
     const isOpening = opening.has(row.chat);
-    const isLast = rows.findLastIndex((other) => other.chat === row.chat) === place;
-    const isAlone = isLast && rows.findIndex((other) => other.chat === row.chat) === place;
+    const isLast = lastPlaces.get(row.chat) === place;
     const isCommand = commandName(row.content) !== undefined;
     const isAtRest = isOpening || (entry.actor !== undefined && entry.state === "idle" && !entry.mail);
     const isReserved =
-      options.mayMerge && !isCommand && isAlone && entry.pins === 1 && isAtRest && turnQueue.reserve(row.chat, row.turnClass);
+      options.mayMerge && !isCommand && isLast && entry.pins === 1 && isAtRest && turnQueue.reserve(row.chat, row.turnClass);
     return { entry, isCommand, isOpening, isLast, isReserved, row };
   };
 
@@ -131,10 +130,12 @@ export function createIntake(
       runner.expect(result.claim);
       entry.fence = Math.max(entry.fence, result.claim.fence);
     }
-    if (planned.isOpening) {
-      if (result.chat && !entry.actor && chats.get(row.chat) === entry) chats.open(entry, result.chat);
-    } else if (!chats.get(row.chat)) chats.wake(row.chat);
-    else if (!planned.isCommand) chats.send(row.chat, { type: "message.received", turnClass: row.turnClass });
+    const current = chats.get(row.chat);
+    const isToOpen = planned.isOpening && current === entry && !entry.actor;
+    if (isToOpen && result.chat) chats.open(entry, result.chat);
+    else if (!current) chats.wake(row.chat);
+    // The record that opens the chat will count it; a chat that something else has opened is told, and may count it twice.
+    else if (!isToOpen && !planned.isCommand) chats.send(row.chat, { type: "message.received", turnClass: row.turnClass });
     if (planned.isCommand) {
       commands.run(row.chat, { seq: result.seq, content: row.content }).catch((error: unknown) => {
         log.error({ chat: row.chat, seq: result.seq, err: error }, "command could not be stored; it is tried again at the next start");
@@ -149,7 +150,8 @@ export function createIntake(
 
   const plan: Intake["plan"] = (rows) => {
     const opening = new Set<ChatKey>();
-    const planned = rows.map((row, place) => planRow(row, place, rows, opening));
+    const lastPlaces = new Map(rows.map((row, place) => [row.chat, place]));
+    const planned = rows.map((row, place) => planRow(row, place, lastPlaces, opening));
     pending += 1;
     return {
       requests: planned.map(requestOf),

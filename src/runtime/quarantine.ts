@@ -2,7 +2,7 @@
  * Puts a chat aside: its machine keeps crashing, its snapshot cannot be read, or its turn kills the process. The error is kept, the
  * person is told once, the siblings are untouched.
  */
-import type { chatMachine} from "../../machines/chat.machine.ts";
+import type { chatMachine } from "../../machines/chat.machine.ts";
 import { type ChatContext } from "../../machines/chat.machine.ts";
 import type { ChatKey } from "../core/chat-key.ts";
 import { textContent } from "../core/content.ts";

@@ -66,7 +66,7 @@ export function createTurnRunner(kernel: Kernel, isSuspectAllowed: (key: ChatKey
     });
   };
 
-  const execute = async (run: TurnRun, tell: (event: ChatEvent) => void): Promise<void> => {
+  const execute = async (run: TurnRun, input: TurnInput, tell: (event: ChatEvent) => void): Promise<void> => {
     try {
       run.claim = await run.claimed;
     } catch (error) {
@@ -74,7 +74,7 @@ export function createTurnRunner(kernel: Kernel, isSuspectAllowed: (key: ChatKey
       return tell({ type: "turn.failed" });
     }
     if (run.abort.signal.aborted) return;
-    if (!run.claim) return tell({ type: "rows.found", waiting: 0, turnClass: "interactive", suspect: false });
+    if (!run.claim) return tell({ type: "rows.missing", count: input.waiting });
     const { turnId, attempt } = run.claim;
     if (hub.isWatched(run.key)) hub.publish(run.key, { type: "turn", turnId, attempt, status: "started" });
     try {
@@ -182,7 +182,7 @@ export function createTurnRunner(kernel: Kernel, isSuspectAllowed: (key: ChatKey
         isDraining: false,
       };
       runs.set(input.key, run);
-      void execute(run, tell);
+      void execute(run, input, tell);
       return () => {
         if (run.outcome || run.abort.signal.aborted) return;
         run.abort.abort(new TransientError("TURN_ABORTED", "the turn was stopped, timed out or is being drained"));

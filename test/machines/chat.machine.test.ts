@@ -47,9 +47,11 @@ describe("a chat", () => {
     expect(transition(chatMachine, chat, received)[0].context.waiting).toBe(2);
   });
 
-  it("goes idle when the claim finds nothing", () => {
-    const { chat } = after([received, granted, { type: "rows.found", waiting: 0, turnClass: "interactive", suspect: false }]);
-    expect(chat.value).toBe("idle");
+  it("goes idle when the claim finds nothing, and keeps what was received since", () => {
+    expect(after([received, granted, { type: "rows.missing", count: 1 }]).chat.value).toBe("idle");
+    const { chat } = after([received, granted, received, { type: "rows.missing", count: 1 }]);
+    expect(chat.value).toBe("queued");
+    expect(chat.context.waiting).toBe(1);
   });
 
   it("starts its quiet time again with each message when it debounces", () => {

@@ -172,11 +172,6 @@ export interface ClaimRequest {
   readonly atMs: number;
 }
 
-/** One reply of a turn: its parts go out in order, as one group. */
-export interface ReplyWrite {
-  readonly parts: readonly Content[];
-}
-
 export interface TurnCommit {
   readonly chat: ChatKey;
   readonly fence: number;

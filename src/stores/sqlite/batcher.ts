@@ -97,7 +97,8 @@ export function createBatcher(data: WorkerData, clock: Clock): Batcher {
   const lose = (cause: unknown): void => {
     worker = undefined;
     const lost = [...underWay.splice(0).flatMap((batch) => batch.calls), ...takeAll()];
-    for (const call of lost) call.reject(new TransientError("STORE_UNAVAILABLE", "the store's worker died; it is started again", { cause, retryAfterMs: 250 }));
+    for (const call of lost)
+      call.reject(new TransientError("STORE_UNAVAILABLE", "the store's worker died; it is started again", { cause, retryAfterMs: 250 }));
     const now = clock.now();
     restarts = [...restarts.filter((atMs) => atMs > now - RESTART_PERIOD_MS), now];
     if (!isStopping && restarts.length <= RESTARTS_MAX) void launch().catch(() => undefined);
@@ -135,7 +136,11 @@ export function createBatcher(data: WorkerData, clock: Clock): Batcher {
           return reject(new TransientError("STORE_UNAVAILABLE", "the store is not open; start it first"));
         }
         if (count() >= WAITING_MAX) {
-          return reject(new TransientError("STORE_UNAVAILABLE", `more than ${WAITING_MAX} writes wait for the disk; try again later`, { retryAfterMs: 1_000 }));
+          return reject(
+            new TransientError("STORE_UNAVAILABLE", `more than ${WAITING_MAX} writes wait for the disk; try again later`, {
+              retryAfterMs: 1_000,
+            }),
+          );
         }
         waiting[urgency].push({ operation: [name, args], resolve, reject });
         schedule(urgency);
@@ -165,5 +170,8 @@ export function createBatcher(data: WorkerData, clock: Clock): Batcher {
 function openWorker(workerData: WorkerData): Worker {
   if (!import.meta.url.endsWith(".ts")) return new Worker(new URL("./worker.js", import.meta.url), { workerData });
   const url = new URL("./worker.ts", import.meta.url).href;
-  return new Worker(`import("tsx/esm/api").then(({ register }) => (register(), import(${JSON.stringify(url)})));`, { eval: true, workerData });
+  return new Worker(`import("tsx/esm/api").then(({ register }) => (register(), import(${JSON.stringify(url)})));`, {
+    eval: true,
+    workerData,
+  });
 }

@@ -56,7 +56,13 @@ export function park(engine: Engine, key: ChatKey, fence: number, write: Snapsho
 
 export function command(engine: Engine, request: CommandCommit): Awaited<ReturnType<ChatStore["command"]>> {
   const chat = engine.chat(request.chat);
-  const row = chat && engine.get<InboxSql>("SELECT * FROM inbox WHERE chat = ? AND seq = ? AND status = 'waiting' AND kind <> 'message'", chat.id, request.seq);
+  const row =
+    chat &&
+    engine.get<InboxSql>(
+      "SELECT * FROM inbox WHERE chat = ? AND seq = ? AND status = 'waiting' AND kind <> 'message'",
+      chat.id,
+      request.seq,
+    );
   if (!chat || !row) return "ended";
   engine.run("UPDATE inbox SET status = 'consumed' WHERE chat = ? AND seq = ?", chat.id, request.seq);
   chat.commands -= 1;
@@ -64,9 +70,19 @@ export function command(engine: Engine, request: CommandCommit): Awaited<ReturnT
   if (request.archive) archive(engine, chat);
   chat.settings = JSON.stringify({ ...json<Record<string, string>>(chat.settings), ...request.settings });
   engine.changed(chat);
-  const reply = request.reply?.map((item) => (item.type === "text" ? { ...item, text: item.text.replaceAll("{dropped}", String(dropped)) } : item));
+  const reply = request.reply?.map((item) =>
+    item.type === "text" ? { ...item, text: item.text.replaceAll("{dropped}", String(dropped)) } : item,
+  );
   const status = request.delivered ? "sent" : "waiting";
-  const [part] = reply ? putParts(engine, chat, [reply], { groupId: `command.${request.seq}`, first: status, rest: status, atMs: request.atMs, inReplyTo: [request.seq] }) : [];
+  const [part] = reply
+    ? putParts(engine, chat, [reply], {
+        groupId: `command.${request.seq}`,
+        first: status,
+        rest: status,
+        atMs: request.atMs,
+        inReplyTo: [request.seq],
+      })
+    : [];
   return { dropped, fence: chat.fence, waiting: chat.waiting, part };
 }
 
@@ -74,7 +90,12 @@ export function command(engine: Engine, request: CommandCommit): Awaited<ReturnT
 function dropBefore(engine: Engine, chat: ChatRow, seq: number, atMs: number): number {
   chat.fence += 1;
   closeTurn(engine, chat, "stopped", atMs);
-  const older = engine.all<{ seq: number }>("SELECT seq FROM inbox WHERE chat = ? AND seq >= ? AND seq < ? AND status = 'waiting' AND kind = 'message'", chat.id, chat.first_waiting, seq);
+  const older = engine.all<{ seq: number }>(
+    "SELECT seq FROM inbox WHERE chat = ? AND seq >= ? AND seq < ? AND status = 'waiting' AND kind = 'message'",
+    chat.id,
+    chat.first_waiting,
+    seq,
+  );
   return endRows(
     engine,
     chat,
@@ -93,13 +114,26 @@ export function reset(engine: Engine, key: ChatKey, atMs: number): { readonly dr
   if (!chat) return undefined;
   const dropped = dropBefore(engine, chat, Number.MAX_SAFE_INTEGER, atMs);
   engine.run("UPDATE inbox SET status = 'dropped' WHERE chat = ? AND status = 'waiting'", chat.id);
-  Object.assign(chat, { commands: 0, waiting: 0, snapshot: null, timers: null, timer_at: null, state: "idle", since_at: atMs, error: null });
+  Object.assign(chat, {
+    commands: 0,
+    waiting: 0,
+    snapshot: null,
+    timers: null,
+    timer_at: null,
+    state: "idle",
+    since_at: atMs,
+    error: null,
+  });
   archive(engine, chat);
   engine.changed(chat);
   return { dropped, fence: chat.fence };
 }
 
-export function retry(engine: Engine, key: ChatKey, options: { readonly skip: boolean; readonly atMs: number }): Awaited<ReturnType<ChatStore["retry"]>> {
+export function retry(
+  engine: Engine,
+  key: ChatKey,
+  options: { readonly skip: boolean; readonly atMs: number },
+): Awaited<ReturnType<ChatStore["retry"]>> {
   const chat = engine.chat(key);
   if (!chat) return undefined;
   chat.fence += 1;
@@ -118,11 +152,19 @@ export function retry(engine: Engine, key: ChatKey, options: { readonly skip: bo
 }
 
 function restoreFailed(engine: Engine, chat: ChatRow): number {
-  const turn = engine.get<{ turn_id: string; rows: string }>("SELECT turn_id, rows FROM turns WHERE chat = ? AND status = 'failed' ORDER BY ended_at DESC, turn_id DESC LIMIT 1", chat.id);
+  const turn = engine.get<{ turn_id: string; rows: string }>(
+    "SELECT turn_id, rows FROM turns WHERE chat = ? AND status = 'failed' ORDER BY ended_at DESC, turn_id DESC LIMIT 1",
+    chat.id,
+  );
   if (!turn) return 0;
   const seqs = seqsOf(turn);
   let restored = 0;
-  for (const seq of seqs) restored += engine.run("UPDATE inbox SET status = 'waiting', turn_id = NULL WHERE chat = ? AND seq = ? AND status = 'failed'", chat.id, seq);
+  for (const seq of seqs)
+    restored += engine.run(
+      "UPDATE inbox SET status = 'waiting', turn_id = NULL WHERE chat = ? AND seq = ? AND status = 'failed'",
+      chat.id,
+      seq,
+    );
   if (restored > 0) chat.first_waiting = chat.waiting === 0 ? Math.min(...seqs) : Math.min(chat.first_waiting, ...seqs);
   chat.waiting += restored;
   return restored;
@@ -150,7 +192,10 @@ const OF_CHAT = ["inbox", "turns", "journal", "history", "outbox", "events"] as 
 export function exportChat(engine: Engine, key: ChatKey): Readonly<Record<string, unknown>> | undefined {
   const chat = engine.chat(key);
   if (!chat) return undefined;
-  const tables = OF_CHAT.map((table) => [table, engine.all<Record<string, unknown>>(`SELECT * FROM ${table} WHERE chat = ?`, chat.id).map((row) => ({ ...row }))] as const);
+  const tables = OF_CHAT.map(
+    (table) =>
+      [table, engine.all<Record<string, unknown>>(`SELECT * FROM ${table} WHERE chat = ?`, chat.id).map((row) => ({ ...row }))] as const,
+  );
   return { chat: recordOf(engine, chat), ...Object.fromEntries(tables) };
 }
 

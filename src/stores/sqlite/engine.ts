@@ -200,14 +200,24 @@ interface TurnFacts {
 
 export function openTurnOf(engine: Pick<Engine, "get">, row: ChatRow): OpenTurn | undefined {
   if (row.open_turn === null) return undefined;
-  const turn = engine.get<TurnFacts>("SELECT turn_id, status, attempt, failures, started_at FROM turns WHERE chat = ? AND turn_id = ?", row.id, row.open_turn);
-  return turn && { turnId: turn.turn_id, status: turn.status, attempt: turn.attempt, failures: turn.failures, startedAtMs: turn.started_at };
+  const turn = engine.get<TurnFacts>(
+    "SELECT turn_id, status, attempt, failures, started_at FROM turns WHERE chat = ? AND turn_id = ?",
+    row.id,
+    row.open_turn,
+  );
+  return (
+    turn && { turnId: turn.turn_id, status: turn.status, attempt: turn.attempt, failures: turn.failures, startedAtMs: turn.started_at }
+  );
 }
 
 /** Sequence number and class of the oldest waiting message. */
 export function firstWaiting(engine: Pick<Engine, "get">, row: ChatRow): { readonly seq: number; readonly class: TurnClass } | undefined {
   if (row.waiting === 0) return undefined;
-  return engine.get("SELECT seq, class FROM inbox WHERE chat = ? AND seq >= ? AND status = 'waiting' AND kind = 'message' ORDER BY seq LIMIT 1", row.id, row.first_waiting);
+  return engine.get(
+    "SELECT seq, class FROM inbox WHERE chat = ? AND seq >= ? AND status = 'waiting' AND kind = 'message' ORDER BY seq LIMIT 1",
+    row.id,
+    row.first_waiting,
+  );
 }
 
 export function recordOf(engine: Pick<Engine, "get">, row: ChatRow): ChatRecord {

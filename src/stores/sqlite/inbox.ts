@@ -20,7 +20,13 @@ export function append(engine: Engine, requests: readonly AppendRequest[]): read
 
 /** `runId` is set for the row of a cron instant. */
 export function appendOne(engine: Engine, request: AppendRequest, runId: string | undefined): AppendResult {
-  const known = request.dedupe && engine.get<DedupeSql>("SELECT body_hash, seq FROM dedupe WHERE scope = ? AND external_id = ?", request.dedupe.scope, request.dedupe.externalId);
+  const known =
+    request.dedupe &&
+    engine.get<DedupeSql>(
+      "SELECT body_hash, seq FROM dedupe WHERE scope = ? AND external_id = ?",
+      request.dedupe.scope,
+      request.dedupe.externalId,
+    );
   if (known) {
     if (known.body_hash !== request.dedupe?.bodyHash) return { status: "conflict" };
     // Sequence number 0 marks an update that was refused.
@@ -28,7 +34,8 @@ export function appendOne(engine: Engine, request: AppendRequest, runId: string 
   }
   const chat = engine.chat(request.chat);
   const isMessage = request.kind === "message";
-  if (chat && (isMessage ? chat.waiting >= request.inboxMax : chat.commands >= request.inboxMax * COMMANDS_FACTOR)) return refuse(engine, chat, request);
+  if (chat && (isMessage ? chat.waiting >= request.inboxMax : chat.commands >= request.inboxMax * COMMANDS_FACTOR))
+    return refuse(engine, chat, request);
   return accept(engine, chat ?? engine.meet(request.chat, request.address, request.receivedAtMs), request, runId);
 }
 
@@ -39,7 +46,13 @@ function refuse(engine: Engine, chat: ChatRow, request: AppendRequest): AppendRe
   if (chat.busy_at !== null && request.receivedAtMs - chat.busy_at < busyReply.everyMs) return { status: "full", reply: undefined };
   chat.busy_at = request.receivedAtMs;
   engine.changed(chat);
-  const [reply] = putParts(engine, chat, [busyReply.content], { groupId: `busy.${chat.last_part + 1}`, first: "waiting", rest: "waiting", atMs: request.receivedAtMs, inReplyTo: [] });
+  const [reply] = putParts(engine, chat, [busyReply.content], {
+    groupId: `busy.${chat.last_part + 1}`,
+    first: "waiting",
+    rest: "waiting",
+    atMs: request.receivedAtMs,
+    inReplyTo: [],
+  });
   return { status: "full", reply };
 }
 
@@ -79,7 +92,13 @@ function accept(engine: Engine, chat: ChatRow, request: AppendRequest, runId: st
   };
   const claim =
     request.claim && isSole
-      ? openTurn(engine, chat, { chat: request.chat, turnId: request.claim.turnId, rowsMax: 1, suspect: request.claim.suspect, atMs: request.receivedAtMs }, [row], runId)
+      ? openTurn(
+          engine,
+          chat,
+          { chat: request.chat, turnId: request.claim.turnId, rowsMax: 1, suspect: request.claim.suspect, atMs: request.receivedAtMs },
+          [row],
+          runId,
+        )
       : undefined;
   return { status: "accepted", seq, chat: request.open ? recordOf(engine, chat) : undefined, claim };
 }
@@ -87,7 +106,14 @@ function accept(engine: Engine, chat: ChatRow, request: AppendRequest, runId: st
 function noteUpdate(engine: Engine, request: AppendRequest, seq: number): void {
   if (!request.dedupe) return;
   const { scope, externalId, bodyHash } = request.dedupe;
-  engine.run("INSERT INTO dedupe (scope, external_id, body_hash, seq, at) VALUES (?, ?, ?, ?, ?)", scope, externalId, bodyHash, seq, request.receivedAtMs);
+  engine.run(
+    "INSERT INTO dedupe (scope, external_id, body_hash, seq, at) VALUES (?, ?, ?, ?, ?)",
+    scope,
+    externalId,
+    bodyHash,
+    seq,
+    request.receivedAtMs,
+  );
 }
 
 export function waiting(engine: Engine, key: ChatKey, page: PageRequest): Page<InboxRow> {
@@ -96,7 +122,10 @@ export function waiting(engine: Engine, key: ChatKey, page: PageRequest): Page<I
   const rows = engine.all<InboxSql>(
     "SELECT * FROM inbox WHERE chat = ? AND seq > ? AND status = 'waiting' ORDER BY seq LIMIT ?",
     chat.id,
-    Math.max(Number(page.cursor ?? 0), Math.min(chat.commands > 0 ? 0 : Number.MAX_SAFE_INTEGER, (firstWaiting(engine, chat)?.seq ?? 1) - 1)),
+    Math.max(
+      Number(page.cursor ?? 0),
+      Math.min(chat.commands > 0 ? 0 : Number.MAX_SAFE_INTEGER, (firstWaiting(engine, chat)?.seq ?? 1) - 1),
+    ),
     page.limit + 1,
   );
   const held = heldRows(engine, chat);

@@ -14,7 +14,13 @@ const jobOf = (row: JobSql): JobRecord => ({ ...(JSON.parse(row.body) as JobReco
 
 export function put(engine: Engine, job: JobRecord): "added" | "replaced" {
   const isKnown = engine.get("SELECT 1 FROM jobs WHERE id = ?", job.id) !== undefined;
-  engine.run("INSERT OR REPLACE INTO jobs (id, body, paused, next_at) VALUES (?, ?, ?, ?)", job.id, JSON.stringify(job), job.paused ? 1 : 0, job.nextAtMs ?? null);
+  engine.run(
+    "INSERT OR REPLACE INTO jobs (id, body, paused, next_at) VALUES (?, ?, ?, ?)",
+    job.id,
+    JSON.stringify(job),
+    job.paused ? 1 : 0,
+    job.nextAtMs ?? null,
+  );
   return isKnown ? "replaced" : "added";
 }
 
@@ -34,12 +40,26 @@ export function list(engine: Engine, page: PageRequest): Page<JobRecord> {
 }
 
 export function due(engine: Engine, beforeMs: number, limit: number): readonly JobRecord[] {
-  return engine.all<JobSql>("SELECT * FROM jobs WHERE paused = 0 AND next_at IS NOT NULL AND next_at < ? ORDER BY next_at, id LIMIT ?", beforeMs, limit).map(jobOf);
+  return engine
+    .all<JobSql>(
+      "SELECT * FROM jobs WHERE paused = 0 AND next_at IS NOT NULL AND next_at < ? ORDER BY next_at, id LIMIT ?",
+      beforeMs,
+      limit,
+    )
+    .map(jobOf);
 }
 
-export function claimInstant(engine: Engine, claim: Parameters<JobStore["claimInstant"]>[0]): { readonly appended: AppendResult | undefined } | "gone" {
+export function claimInstant(
+  engine: Engine,
+  claim: Parameters<JobStore["claimInstant"]>[0],
+): { readonly appended: AppendResult | undefined } | "gone" {
   const job = get(engine, claim.jobId);
-  if (!job || job.nextAtMs !== claim.instantMs || engine.get("SELECT 1 FROM runs WHERE job = ? AND instant = ?", claim.jobId, claim.instantMs)) return "gone";
+  if (
+    !job ||
+    job.nextAtMs !== claim.instantMs ||
+    engine.get("SELECT 1 FROM runs WHERE job = ? AND instant = ?", claim.jobId, claim.instantMs)
+  )
+    return "gone";
   engine.run("UPDATE jobs SET next_at = ? WHERE id = ?", claim.nextAtMs ?? null, claim.jobId);
   const isRunning = claim.status === "running";
   engine.run(
@@ -55,14 +75,24 @@ export function claimInstant(engine: Engine, claim: Parameters<JobStore["claimIn
   if (!claim.append) return { appended: undefined };
   const appended = appendOne(engine, claim.append, claim.runId);
   if (appended.status !== "accepted") {
-    engine.run("UPDATE runs SET status = 'skipped', ended_at = ?, error = ? WHERE run_id = ?", claim.atMs, text({ code: "INBOX_FULL", message: "earlier runs of the job still wait" }), claim.runId);
+    engine.run(
+      "UPDATE runs SET status = 'skipped', ended_at = ?, error = ? WHERE run_id = ?",
+      claim.atMs,
+      text({ code: "INBOX_FULL", message: "earlier runs of the job still wait" }),
+      claim.runId,
+    );
   }
   return { appended };
 }
 
 export function runs(engine: Engine, jobId: string, page: PageRequest): Page<RunRecord> {
   const before = Number(page.cursor ?? Number.MAX_SAFE_INTEGER);
-  const rows = engine.all<RunSql>("SELECT * FROM runs WHERE job = ? AND instant < ? ORDER BY instant DESC LIMIT ?", jobId, before, page.limit + 1);
+  const rows = engine.all<RunSql>(
+    "SELECT * FROM runs WHERE job = ? AND instant < ? ORDER BY instant DESC LIMIT ?",
+    jobId,
+    before,
+    page.limit + 1,
+  );
   const items = rows.slice(0, page.limit).map(runOfRow);
   return { items, next: rows.length > page.limit ? String(items.at(-1)?.instantMs) : undefined };
 }

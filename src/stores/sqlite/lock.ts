@@ -16,10 +16,18 @@ export async function lock(file: string): Promise<{ readonly release: () => void
   } catch (cause) {
     db?.close();
     const isHeld = /locked|busy/i.test(cause instanceof Error ? cause.message : "");
-    if (isHeld) throw new ConfigError("STORE_LOCKED", `${file} belongs to another running satibot; stop that one, or name another store`, { path: "store", cause });
-    throw new ConfigError("STORE_UNREADABLE", `${file} cannot be opened (${cause instanceof Error ? cause.message : String(cause)}); check that its folder exists and may be written`, {
-      path: "store",
-      cause,
-    });
+    if (isHeld)
+      throw new ConfigError("STORE_LOCKED", `${file} belongs to another running satibot; stop that one, or name another store`, {
+        path: "store",
+        cause,
+      });
+    throw new ConfigError(
+      "STORE_UNREADABLE",
+      `${file} cannot be opened (${cause instanceof Error ? cause.message : String(cause)}); check that its folder exists and may be written`,
+      {
+        path: "store",
+        cause,
+      },
+    );
   }
 }

@@ -19,7 +19,11 @@ interface EventSql {
 
 function timersDueBefore(engine: Engine, beforeMs: number, limit: number): readonly { chat: ChatKey; timer: StoredTimer }[] {
   return engine
-    .all<{ key: ChatKey; timers: string }>("SELECT key, timers FROM chats WHERE timer_at < ? ORDER BY timer_at, key LIMIT ?", beforeMs, limit)
+    .all<{ key: ChatKey; timers: string }>(
+      "SELECT key, timers FROM chats WHERE timer_at < ? ORDER BY timer_at, key LIMIT ?",
+      beforeMs,
+      limit,
+    )
     .flatMap(({ key, timers }) => (json<StoredTimer[]>(timers) ?? []).map((timer) => ({ chat: key, timer })))
     .filter(({ timer }) => timer.dueAtMs < beforeMs)
     .sort((a, b) => a.timer.dueAtMs - b.timer.dueAtMs)
@@ -29,20 +33,23 @@ function timersDueBefore(engine: Engine, beforeMs: number, limit: number): reado
 function eventsOf(engine: Engine, key: ChatKey, from: number, limit: number): readonly EventRecord[] {
   const chat = engine.chat(key);
   if (!chat) return [];
-  return engine.all<EventSql>("SELECT * FROM events WHERE chat = ? AND revision >= ? ORDER BY revision LIMIT ?", chat.id, from, limit).map((row) => ({
-    revision: row.revision,
-    atMs: row.at,
-    events: JSON.parse(row.events) as EventRecord["events"],
-    stateBefore: row.before,
-    stateAfter: row.after,
-  }));
+  return engine
+    .all<EventSql>("SELECT * FROM events WHERE chat = ? AND revision >= ? ORDER BY revision LIMIT ?", chat.id, from, limit)
+    .map((row) => ({
+      revision: row.revision,
+      atMs: row.at,
+      events: JSON.parse(row.events) as EventRecord["events"],
+      stateBefore: row.before,
+      stateAfter: row.after,
+    }));
 }
 
 /** `read` runs on the read-only worker; all others are writes. */
 export function createOperations(engine: Engine) {
   const sweeper = createSweeper(engine);
   type Bound<F> = F extends (engine: Engine, ...args: infer A) => infer R ? (...args: A) => R : never;
-  const bind = <F extends (engine: Engine, ...args: never[]) => unknown>(operation: F): Bound<F> => ((...args: never[]) => operation(engine, ...args)) as Bound<F>;
+  const bind = <F extends (engine: Engine, ...args: never[]) => unknown>(operation: F): Bound<F> =>
+    ((...args: never[]) => operation(engine, ...args)) as Bound<F>;
   return {
     write: {
       "inbox.append": bind(inbox.append),
@@ -101,8 +108,12 @@ export function createOperations(engine: Engine) {
       "jobs.runs": bind(jobs.runs),
       "timers.dueBefore": bind(timersDueBefore),
       "events.list": bind(eventsOf),
-      "kv.get": (namespace: string, cell: string): unknown => json(engine.get<{ value: string }>("SELECT value FROM kv WHERE namespace = ? AND cell = ?", namespace, cell)?.value),
-      "nodes.list": () => engine.all<{ node: string; seen_at: number }>("SELECT * FROM nodes ORDER BY node").map((row) => ({ node: row.node, seenAtMs: row.seen_at })),
+      "kv.get": (namespace: string, cell: string): unknown =>
+        json(engine.get<{ value: string }>("SELECT value FROM kv WHERE namespace = ? AND cell = ?", namespace, cell)?.value),
+      "nodes.list": () =>
+        engine
+          .all<{ node: string; seen_at: number }>("SELECT * FROM nodes ORDER BY node")
+          .map((row) => ({ node: row.node, seenAtMs: row.seen_at })),
     },
   };
 }

@@ -69,7 +69,12 @@ export function putParts(engine: Engine, chat: ChatRow, contents: readonly Conte
   });
 }
 
-export function put(engine: Engine, key: ChatKey, contents: readonly Content[], options: Parameters<OutboxStore["put"]>[2]): readonly OutboxPart[] {
+export function put(
+  engine: Engine,
+  key: ChatKey,
+  contents: readonly Content[],
+  options: Parameters<OutboxStore["put"]>[2],
+): readonly OutboxPart[] {
   const chat = engine.meet(key, "", options.atMs);
   const status = options.delivered ? "sent" : "waiting";
   return putParts(engine, chat, contents, { groupId: options.groupId, first: status, rest: status, atMs: options.atMs, inReplyTo: [] });
@@ -77,7 +82,11 @@ export function put(engine: Engine, key: ChatKey, contents: readonly Content[], 
 
 function firstUnsettled(engine: Engine, chat: ChatRow): PartSql | undefined {
   if (chat.unsettled === 0) return undefined;
-  return engine.get<PartSql>(`SELECT * FROM outbox WHERE id >= ? AND id < ? AND ${UNSETTLED} ORDER BY id LIMIT 1`, idOf(chat, chat.first_unsettled), idOf(chat, PARTS_PER_CHAT));
+  return engine.get<PartSql>(
+    `SELECT * FROM outbox WHERE id >= ? AND id < ? AND ${UNSETTLED} ORDER BY id LIMIT 1`,
+    idOf(chat, chat.first_unsettled),
+    idOf(chat, PARTS_PER_CHAT),
+  );
 }
 
 /** A part is settled: counters, hint, and what it means for the run it came from. */
@@ -86,7 +95,12 @@ function settlePart(engine: Engine, chat: ChatRow, part: PartSql, status: PartSt
   if (numberOf(part.id) === chat.first_unsettled) chat.first_unsettled += 1;
   engine.changed(chat);
   if (part.run_id === null) return;
-  const rest = engine.get(`SELECT 1 FROM outbox WHERE id > ? AND id < ? AND group_id = ? AND ${UNSETTLED} LIMIT 1`, part.id, idOf(chat, PARTS_PER_CHAT), part.group_id);
+  const rest = engine.get(
+    `SELECT 1 FROM outbox WHERE id > ? AND id < ? AND group_id = ? AND ${UNSETTLED} LIMIT 1`,
+    part.id,
+    idOf(chat, PARTS_PER_CHAT),
+    part.group_id,
+  );
   const delivery: RunDelivery | undefined = status !== "sent" ? "failed" : rest ? undefined : "delivered";
   if (delivery) engine.run("UPDATE runs SET delivery = ? WHERE run_id = ? AND delivery = 'waiting'", delivery, part.run_id);
 }
@@ -112,11 +126,16 @@ export function take(engine: Engine, key: ChatKey, options: { readonly atMs: num
   return { type: "none" };
 }
 
-export function settle(engine: Engine, request: Parameters<OutboxStore["settle"]>[0], next: Parameters<OutboxStore["settle"]>[1]): TakeResult {
+export function settle(
+  engine: Engine,
+  request: Parameters<OutboxStore["settle"]>[0],
+  next: Parameters<OutboxStore["settle"]>[1],
+): TakeResult {
   const id = Number(request.id);
   const part = engine.get<PartSql>("SELECT * FROM outbox WHERE id = ?", id);
   const chat = engine.chat(request.chat);
-  if (part && chat && part.chat === chat.id && part.status === "sending" && part.attempts === request.attempt) apply(engine, chat, part, request.outcome, request.atMs);
+  if (part && chat && part.chat === chat.id && part.status === "sending" && part.attempts === request.attempt)
+    apply(engine, chat, part, request.outcome, request.atMs);
   return next ? take(engine, request.chat, { atMs: request.atMs, maxAgeMs: next.maxAgeMs }) : { type: "none" };
 }
 
@@ -137,7 +156,12 @@ function apply(engine: Engine, chat: ChatRow, part: PartSql, outcome: SendOutcom
       );
       return;
     case "refused": {
-      const group = engine.all<PartSql>(`SELECT * FROM outbox WHERE id >= ? AND id < ? AND group_id = ? AND ${UNSETTLED} ORDER BY id`, part.id, idOf(chat, PARTS_PER_CHAT), part.group_id);
+      const group = engine.all<PartSql>(
+        `SELECT * FROM outbox WHERE id >= ? AND id < ? AND group_id = ? AND ${UNSETTLED} ORDER BY id`,
+        part.id,
+        idOf(chat, PARTS_PER_CHAT),
+        part.group_id,
+      );
       for (const one of group) {
         engine.run("UPDATE outbox SET status = 'dead', error = ? WHERE id = ?", text(outcome.error), one.id);
         settlePart(engine, chat, one, "dead");
@@ -149,16 +173,28 @@ function apply(engine: Engine, chat: ChatRow, part: PartSql, outcome: SendOutcom
 export function expire(engine: Engine, key: ChatKey, beforeMs: number): number {
   const chat = engine.chat(key);
   if (!chat) return 0;
-  const old = engine.all<PartSql>("SELECT * FROM outbox WHERE id >= ? AND id < ? AND status = 'waiting' AND created_at < ?", idOf(chat, chat.first_unsettled), idOf(chat, PARTS_PER_CHAT), beforeMs);
+  const old = engine.all<PartSql>(
+    "SELECT * FROM outbox WHERE id >= ? AND id < ? AND status = 'waiting' AND created_at < ?",
+    idOf(chat, chat.first_unsettled),
+    idOf(chat, PARTS_PER_CHAT),
+    beforeMs,
+  );
   for (const part of old) expirePart(engine, chat, part);
   return old.length;
 }
 
-export function list(engine: Engine, filter: { readonly status?: PartStatus; readonly ambiguous?: boolean; readonly chat?: ChatKey }, page: PageRequest): Page<OutboxPart> {
+export function list(
+  engine: Engine,
+  filter: { readonly status?: PartStatus; readonly ambiguous?: boolean; readonly chat?: ChatKey },
+  page: PageRequest,
+): Page<OutboxPart> {
   const chat = filter.chat === undefined ? undefined : engine.chat(filter.chat);
   if (filter.chat !== undefined && !chat) return { items: [], next: undefined };
   const conditions = ["id > ?", "id < ?"];
-  const values: Value[] = [Math.max(Number(page.cursor ?? 0), chat ? idOf(chat, 0) : 0), chat ? idOf(chat, PARTS_PER_CHAT) : Number.MAX_SAFE_INTEGER];
+  const values: Value[] = [
+    Math.max(Number(page.cursor ?? 0), chat ? idOf(chat, 0) : 0),
+    chat ? idOf(chat, PARTS_PER_CHAT) : Number.MAX_SAFE_INTEGER,
+  ];
   if (filter.status !== undefined) {
     conditions.push("status = ?");
     values.push(filter.status);
@@ -176,11 +212,18 @@ export function after(engine: Engine, key: ChatKey, id: string, limit: number): 
   const chat = engine.chat(key);
   if (!chat) return [];
   const from = Number(id);
-  const first = engine.get<{ id: number | null }>("SELECT min(id) AS id FROM outbox WHERE id > ? AND id < ?", idOf(chat, 0), idOf(chat, PARTS_PER_CHAT))?.id ?? idOf(chat, chat.last_part + 1);
+  const first =
+    engine.get<{ id: number | null }>("SELECT min(id) AS id FROM outbox WHERE id > ? AND id < ?", idOf(chat, 0), idOf(chat, PARTS_PER_CHAT))
+      ?.id ?? idOf(chat, chat.last_part + 1);
   // Something that came after the id asked for has been deleted.
   if (!Number.isSafeInteger(from) || (from + 1 < first && numberOf(first) > 1)) return "gone";
   return engine
-    .all<PartSql>("SELECT * FROM outbox WHERE id > ? AND id < ? ORDER BY id LIMIT ?", Math.max(from, idOf(chat, 0)), idOf(chat, PARTS_PER_CHAT), limit)
+    .all<PartSql>(
+      "SELECT * FROM outbox WHERE id > ? AND id < ? ORDER BY id LIMIT ?",
+      Math.max(from, idOf(chat, 0)),
+      idOf(chat, PARTS_PER_CHAT),
+      limit,
+    )
     .map((row) => partOfRow(key, row));
 }
 

@@ -33,11 +33,16 @@ const UNREADABLE = new Set([11, 26]);
 
 export function toWire(error: unknown): WireError {
   if (error instanceof ConfigError) return { kind: "config", code: error.code, message: error.message };
-  const number = (error as { errcode?: number; sqliteCode?: number } | undefined)?.errcode ?? (error as { sqliteCode?: number } | undefined)?.sqliteCode;
+  const number =
+    (error as { errcode?: number; sqliteCode?: number } | undefined)?.errcode ?? (error as { sqliteCode?: number } | undefined)?.sqliteCode;
   const primary = number === undefined ? undefined : number & 0xff;
   const message = error instanceof Error ? error.message : String(error);
   if (primary !== undefined && UNREADABLE.has(primary)) {
-    return { kind: "config", code: "STORE_UNREADABLE", message: `the store is damaged or no database (${message}); put a backup in its place, or move it away to start afresh` };
+    return {
+      kind: "config",
+      code: "STORE_UNREADABLE",
+      message: `the store is damaged or no database (${message}); put a backup in its place, or move it away to start afresh`,
+    };
   }
   if (primary !== undefined && PASSING.has(primary)) {
     return { kind: "transient", code: "STORE_UNAVAILABLE", message: `the store cannot write (${message}); check the disk` };

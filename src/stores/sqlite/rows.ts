@@ -2,7 +2,20 @@
 import type { ChatKey } from "../../core/chat-key.ts";
 import type { Content } from "../../core/content.ts";
 import type { TurnClass } from "../../core/turn-class.ts";
-import type { HistoryEntry, InboxKind, InboxRow, InboxStatus, JournalEntry, OutboxPart, PartStatus, RunDelivery, RunRecord, RunStatus, TurnRecord, TurnStatus } from "../../ports/store/records.ts";
+import type {
+  HistoryEntry,
+  InboxKind,
+  InboxRow,
+  InboxStatus,
+  JournalEntry,
+  OutboxPart,
+  PartStatus,
+  RunDelivery,
+  RunRecord,
+  RunStatus,
+  TurnRecord,
+  TurnStatus,
+} from "../../ports/store/records.ts";
 import { json, optional } from "./engine.ts";
 
 export interface InboxSql {
@@ -79,7 +92,13 @@ export interface HistorySql {
 }
 
 export function historyOfRow(row: HistorySql): HistoryEntry {
-  return { role: row.role, content: JSON.parse(row.content) as Content, atMs: row.at, ...(row.seq === null ? {} : { seq: row.seq }), ...(row.turn_id === null ? {} : { turnId: row.turn_id }) };
+  return {
+    role: row.role,
+    content: JSON.parse(row.content) as Content,
+    atMs: row.at,
+    ...(row.seq === null ? {} : { seq: row.seq }),
+    ...(row.turn_id === null ? {} : { turnId: row.turn_id }),
+  };
 }
 
 export interface PartSql {

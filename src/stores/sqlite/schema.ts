@@ -72,7 +72,10 @@ export const MIGRATIONS: readonly Migration[] = [(db) => db.exec(FIRST)];
 export function migrate(db: Database, migrations: readonly Migration[] = MIGRATIONS): void {
   const version = versionOf(db);
   if (version > migrations.length) {
-    throw new ConfigError("STORE_NEWER", `the store has schema ${version} and this satibot knows ${migrations.length}; install the newer satibot that wrote it, or name another store`);
+    throw new ConfigError(
+      "STORE_NEWER",
+      `the store has schema ${version} and this satibot knows ${migrations.length}; install the newer satibot that wrote it, or name another store`,
+    );
   }
   if (version === 0 && db.prepare("SELECT name FROM sqlite_master LIMIT 1").get()) {
     throw new ConfigError("STORE_UNREADABLE", "the store is a database of another program; name another file");

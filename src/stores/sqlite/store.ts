@@ -20,7 +20,10 @@ export interface SqliteOptions {
   readonly clock: Clock;
 }
 
-type Caller<Table> = <Name extends keyof Table & string>(name: Name, urgency?: Urgency) => Table[Name] extends (...args: infer A) => infer R ? (...args: A) => Promise<R> : never;
+type Caller<Table> = <Name extends keyof Table & string>(
+  name: Name,
+  urgency?: Urgency,
+) => Table[Name] extends (...args: infer A) => infer R ? (...args: A) => Promise<R> : never;
 
 /** A durable store in one file, owned by one process. `start` throws ConfigError STORE_LOCKED, STORE_NEWER or STORE_UNREADABLE. */
 export function createSqliteStore({ file, clock }: SqliteOptions): Store {
@@ -116,10 +119,14 @@ function makeFile(file: string): void {
     closeSync(openSync(file, "a", 0o600));
     chmodSync(file, 0o600);
   } catch (cause) {
-    throw new ConfigError("STORE_UNREADABLE", `${file} cannot be written (${cause instanceof Error ? cause.message : String(cause)}); name a store in a folder that may be written`, {
-      path: "store",
-      cause,
-    });
+    throw new ConfigError(
+      "STORE_UNREADABLE",
+      `${file} cannot be written (${cause instanceof Error ? cause.message : String(cause)}); name a store in a folder that may be written`,
+      {
+        path: "store",
+        cause,
+      },
+    );
   }
 }
 
@@ -156,4 +163,3 @@ export async function openSqliteReader({ file }: { readonly file: string }): Pro
     throw new ConfigError("STORE_UNREADABLE", `${file} cannot be read: ${toWire(cause).message}`, { path: "store", cause });
   }
 }
-

@@ -20,8 +20,18 @@ export function createSweeper(engine: Engine): Sweeper {
       engine.run("DELETE FROM events WHERE chat = ? AND at < ?", id, retention.eventsBeforeMs);
       engine.run("DELETE FROM inbox WHERE chat = ? AND received_at < ? AND status <> 'waiting'", id, retention.inboxBeforeMs);
       engine.run("DELETE FROM history WHERE chat = ? AND at < ?", id, retention.historyBeforeMs);
-      engine.run("DELETE FROM outbox WHERE id >= ? AND id < ? AND created_at < ? AND status IN ('sent', 'expired', 'dead')", id * 100_000_000, (id + 1) * 100_000_000, retention.outboxBeforeMs);
-      engine.run("DELETE FROM journal WHERE chat = ? AND turn_id IN (SELECT turn_id FROM turns WHERE chat = ? AND ended_at < ?)", id, id, retention.inboxBeforeMs);
+      engine.run(
+        "DELETE FROM outbox WHERE id >= ? AND id < ? AND created_at < ? AND status IN ('sent', 'expired', 'dead')",
+        id * 100_000_000,
+        (id + 1) * 100_000_000,
+        retention.outboxBeforeMs,
+      );
+      engine.run(
+        "DELETE FROM journal WHERE chat = ? AND turn_id IN (SELECT turn_id FROM turns WHERE chat = ? AND ended_at < ?)",
+        id,
+        id,
+        retention.inboxBeforeMs,
+      );
       engine.run("DELETE FROM turns WHERE chat = ? AND ended_at < ?", id, retention.inboxBeforeMs);
     }
     chatId = chats.at(-1)?.id ?? 0;
@@ -35,7 +45,8 @@ export function createSweeper(engine: Engine): Sweeper {
       update.external_id,
       UPDATES_A_CALL,
     );
-    for (const one of updates) if (one.at < beforeMs) engine.run("DELETE FROM dedupe WHERE scope = ? AND external_id = ?", one.scope, one.external_id);
+    for (const one of updates)
+      if (one.at < beforeMs) engine.run("DELETE FROM dedupe WHERE scope = ? AND external_id = ?", one.scope, one.external_id);
     update = updates.length === UPDATES_A_CALL ? updates.at(-1)! : { scope: "", external_id: "" };
     return updates.length === UPDATES_A_CALL;
   };

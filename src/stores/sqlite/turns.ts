@@ -33,7 +33,13 @@ export function claim(engine: Engine, request: ClaimRequest): Claim | undefined 
 }
 
 /** A new turn over rows that are known to wait. */
-export function openTurn(engine: Engine, chat: ChatRow, request: ClaimRequest, rows: readonly InboxRow[], runId: string | undefined): Claim {
+export function openTurn(
+  engine: Engine,
+  chat: ChatRow,
+  request: ClaimRequest,
+  rows: readonly InboxRow[],
+  runId: string | undefined,
+): Claim {
   chat.fence += 1;
   chat.open_turn = request.turnId;
   engine.changed(chat);
@@ -47,14 +53,29 @@ export function openTurn(engine: Engine, chat: ChatRow, request: ClaimRequest, r
     request.atMs,
   );
   const held = rows.map((row) => ({ ...row, turnId: request.turnId }));
-  return { chat: chat.key, turnId: request.turnId, fence: chat.fence, attempt: 1, failures: 0, rows: held, journal: [], run: runFacts(engine, runId) };
+  return {
+    chat: chat.key,
+    turnId: request.turnId,
+    fence: chat.fence,
+    attempt: 1,
+    failures: 0,
+    rows: held,
+    journal: [],
+    run: runFacts(engine, runId),
+  };
 }
 
 function reclaim(engine: Engine, chat: ChatRow, request: ClaimRequest, turnId: string): Claim {
   const turn = turnRow(engine, chat, turnId);
   chat.fence += 1;
   engine.changed(chat);
-  engine.run("UPDATE turns SET status = 'started', attempt = attempt + 1, suspect = ?, started_at = ? WHERE chat = ? AND turn_id = ?", request.suspect ? 1 : 0, request.atMs, chat.id, turnId);
+  engine.run(
+    "UPDATE turns SET status = 'started', attempt = attempt + 1, suspect = ?, started_at = ? WHERE chat = ? AND turn_id = ?",
+    request.suspect ? 1 : 0,
+    request.atMs,
+    chat.id,
+    turnId,
+  );
   return {
     chat: chat.key,
     turnId,
@@ -104,7 +125,16 @@ export function journal(engine: Engine, key: ChatKey, fence: number, turnId: str
 }
 
 function writeEntry(engine: Engine, chat: ChatRow, turnId: string, entry: JournalEntry): void {
-  engine.run("INSERT OR REPLACE INTO journal (chat, turn_id, place, type, key, body, at) VALUES (?, ?, ?, ?, ?, ?, ?)", chat.id, turnId, entry.place, entry.type, entry.key, entry.body, entry.atMs);
+  engine.run(
+    "INSERT OR REPLACE INTO journal (chat, turn_id, place, type, key, body, at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+    chat.id,
+    turnId,
+    entry.place,
+    entry.type,
+    entry.key,
+    entry.body,
+    entry.atMs,
+  );
 }
 
 export function writeSnapshot(engine: Engine, chat: ChatRow, write: SnapshotWrite): void {
@@ -119,8 +149,23 @@ export function writeSnapshot(engine: Engine, chat: ChatRow, write: SnapshotWrit
   writeEvents(engine, chat, write.atMs, write.events, write.stateBefore, write.state);
 }
 
-function writeEvents(engine: Engine, chat: ChatRow, atMs: number, events: readonly { readonly type: string }[], before: string, after: string): void {
-  engine.run("INSERT INTO events (chat, revision, at, events, before, after) VALUES (?, ?, ?, ?, ?, ?)", chat.id, chat.revision, atMs, JSON.stringify(events), before, after);
+function writeEvents(
+  engine: Engine,
+  chat: ChatRow,
+  atMs: number,
+  events: readonly { readonly type: string }[],
+  before: string,
+  after: string,
+): void {
+  engine.run(
+    "INSERT INTO events (chat, revision, at, events, before, after) VALUES (?, ?, ?, ?, ?, ?)",
+    chat.id,
+    chat.revision,
+    atMs,
+    JSON.stringify(events),
+    before,
+    after,
+  );
 }
 
 export function writeHistory(engine: Engine, chat: ChatRow, entries: readonly HistoryEntry[]): void {
@@ -142,7 +187,13 @@ export function writeHistory(engine: Engine, chat: ChatRow, entries: readonly Hi
 export function endRows(engine: Engine, chat: ChatRow, seqs: readonly number[], status: string, turnId: string | null): number {
   let ended = 0;
   for (const seq of seqs) {
-    ended += engine.run("UPDATE inbox SET status = ?, turn_id = ? WHERE chat = ? AND seq = ? AND status = 'waiting'", status, turnId, chat.id, seq);
+    ended += engine.run(
+      "UPDATE inbox SET status = ?, turn_id = ? WHERE chat = ? AND seq = ? AND status = 'waiting'",
+      status,
+      turnId,
+      chat.id,
+      seq,
+    );
     // The rows of a turn are the oldest that wait, so none is left before them.
     if (seq >= chat.first_waiting) chat.first_waiting = seq + 1;
   }
@@ -151,7 +202,10 @@ export function endRows(engine: Engine, chat: ChatRow, seqs: readonly number[], 
   return ended;
 }
 
-export function commit(engine: Engine, request: TurnCommit): { readonly parts: readonly OutboxPart[]; readonly revision: number; readonly waiting: number } | "fenced" {
+export function commit(
+  engine: Engine,
+  request: TurnCommit,
+): { readonly parts: readonly OutboxPart[]; readonly revision: number; readonly waiting: number } | "fenced" {
   const chat = owned(engine, request.chat, request.fence, request.turnId);
   if (!chat) return "fenced";
   for (const row of request.rows) endRows(engine, chat, [row.seq], row.status, request.turnId);
@@ -198,7 +252,8 @@ function endTurn(engine: Engine, chat: ChatRow, turnId: string, status: string, 
 export function closeTurn(engine: Engine, chat: ChatRow, status: "stopped" | "failed", atMs: number): readonly number[] {
   if (chat.open_turn === null) return [];
   const turn = turnRow(engine, chat, chat.open_turn);
-  if (turn.run_id !== null) endRun(engine, turn.run_id, "failed", "none", atMs, JSON.stringify({ code: "TURN_ABORTED", message: `its turn was ${status}` }));
+  if (turn.run_id !== null)
+    endRun(engine, turn.run_id, "failed", "none", atMs, JSON.stringify({ code: "TURN_ABORTED", message: `its turn was ${status}` }));
   endTurn(engine, chat, turn.turn_id, status, atMs, null);
   return seqsOf(turn);
 }
@@ -207,7 +262,10 @@ function endRun(engine: Engine, runId: string, status: string, delivery: string,
   engine.run("UPDATE runs SET status = ?, delivery = ?, ended_at = ?, error = ? WHERE run_id = ?", status, delivery, atMs, error, runId);
 }
 
-export function fail(engine: Engine, request: FailCommit): { readonly parts: readonly OutboxPart[]; readonly revision: number; readonly ended: number; readonly waiting: number } | "fenced" {
+export function fail(
+  engine: Engine,
+  request: FailCommit,
+): { readonly parts: readonly OutboxPart[]; readonly revision: number; readonly ended: number; readonly waiting: number } | "fenced" {
   const chat = owned(engine, request.chat, request.fence, request.turnId);
   if (!chat) return "fenced";
   const error = text(request.error);
@@ -221,11 +279,25 @@ export function fail(engine: Engine, request: FailCommit): { readonly parts: rea
   } else {
     const counted = request.outcome === "abort" ? 0 : 1;
     if (request.outcome === "abort") chat.fence += 1;
-    engine.run("UPDATE turns SET status = 'waiting', failures = failures + ?, error = ? WHERE chat = ? AND turn_id = ?", counted, error, chat.id, request.turnId);
+    engine.run(
+      "UPDATE turns SET status = 'waiting', failures = failures + ?, error = ? WHERE chat = ? AND turn_id = ?",
+      counted,
+      error,
+      chat.id,
+      request.turnId,
+    );
     engine.changed(chat);
   }
   const status = request.delivered ? "sent" : "waiting";
-  const parts = request.reply ? putParts(engine, chat, [request.reply], { groupId: `${request.turnId}.error`, first: status, rest: status, atMs: request.atMs, inReplyTo: [] }) : [];
+  const parts = request.reply
+    ? putParts(engine, chat, [request.reply], {
+        groupId: `${request.turnId}.error`,
+        first: status,
+        rest: status,
+        atMs: request.atMs,
+        inReplyTo: [],
+      })
+    : [];
   if (request.write) writeSnapshot(engine, chat, request.write);
   return { parts, revision: chat.revision, ended, waiting: chat.waiting };
 }
@@ -236,16 +308,28 @@ export function ask(engine: Engine, request: AskCommit): { readonly parts: reado
   writeEntry(engine, chat, request.turnId, request.entry);
   engine.run("UPDATE turns SET status = 'waiting' WHERE chat = ? AND turn_id = ?", chat.id, request.turnId);
   const status = request.delivered ? "sent" : "waiting";
-  const parts = putParts(engine, chat, [request.question], { groupId: `${request.turnId}.ask${request.entry.place}`, first: status, rest: status, atMs: request.write.atMs, inReplyTo: [] });
+  const parts = putParts(engine, chat, [request.question], {
+    groupId: `${request.turnId}.ask${request.entry.place}`,
+    first: status,
+    rest: status,
+    atMs: request.write.atMs,
+    inReplyTo: [],
+  });
   writeSnapshot(engine, chat, request.write);
   return { parts, revision: chat.revision };
 }
 
 export function recover(engine: Engine, atMs: number): { readonly suspects: number; readonly ambiguous: number } {
-  const started = engine.all<{ id: number; turn_id: string }>("SELECT c.id, t.turn_id FROM chats c JOIN turns t ON t.chat = c.id AND t.turn_id = c.open_turn WHERE t.status = 'started'");
+  const started = engine.all<{ id: number; turn_id: string }>(
+    "SELECT c.id, t.turn_id FROM chats c JOIN turns t ON t.chat = c.id AND t.turn_id = c.open_turn WHERE t.status = 'started'",
+  );
   for (const found of started) {
     const chat = engine.chatById(found.id);
-    engine.run("UPDATE turns SET status = 'suspect', failures = failures + suspect, suspect = 0 WHERE chat = ? AND turn_id = ?", chat.id, found.turn_id);
+    engine.run(
+      "UPDATE turns SET status = 'suspect', failures = failures + suspect, suspect = 0 WHERE chat = ? AND turn_id = ?",
+      chat.id,
+      found.turn_id,
+    );
     chat.revision += 1;
     engine.changed(chat);
     writeEvents(engine, chat, atMs, [{ type: "chat.restored" }], chat.state, chat.state);
@@ -263,5 +347,7 @@ export function steps(engine: Engine, key: ChatKey, turnId: string): readonly Jo
 export function list(engine: Engine, key: ChatKey, limit: number): readonly TurnRecord[] {
   const chat = engine.chat(key);
   if (!chat) return [];
-  return engine.all<TurnSql>("SELECT * FROM turns WHERE chat = ? ORDER BY started_at DESC, turn_id DESC LIMIT ?", chat.id, limit).map((row) => turnOfRow(key, row));
+  return engine
+    .all<TurnSql>("SELECT * FROM turns WHERE chat = ? ORDER BY started_at DESC, turn_id DESC LIMIT ?", chat.id, limit)
+    .map((row) => turnOfRow(key, row));
 }
