@@ -32,6 +32,8 @@ export interface ChatEntry {
   storedState: string;
   /** What the machine got since then. */
   events: readonly ChatEvent[];
+  /** Stored with its successor, and about to be sent. */
+  storedEvent: ChatEvent | undefined;
   /** Present while mail is held back. */
   mail: ChatEvent[] | undefined;
   /** Its stored snapshot cannot be read: nothing overwrites it until a reset. */
@@ -80,8 +82,8 @@ export interface Chats {
   readonly handOver: (entry: ChatEntry) => void;
   /** What a commit stores: the state that `event` will lead to, its timers, and the events since the last revision. */
   readonly successor: (entry: ChatEntry, event: ChatEvent) => SnapshotWrite;
-  /** A revision was stored: the events in it are done with. */
-  readonly stored: (entry: ChatEntry, write: SnapshotWrite, revision: number) => void;
+  /** A revision was stored, which ends with `event`: the events in it are done with. */
+  readonly stored: (entry: ChatEntry, write: SnapshotWrite, revision: number, event: ChatEvent | undefined) => void;
   /** Another writer owns the chat: drop the actor and start again from the store. */
   readonly discard: (entry: ChatEntry) => void;
   /** Drops the entry of a chat that has no actor. */
@@ -111,7 +113,9 @@ export function createChats(kernel: Kernel, settings: { readonly debounceMs: num
   const step = createPureStep(chatMachine, inputOf("system:step"));
 
   const note = (entry: ChatEntry, event: ChatEvent, before: ChatSnapshot, after: ChatSnapshot): void => {
-    if (entry.events === NO_EVENTS) entry.events = [event];
+    // The event whose successor was stored stands in that revision already.
+    if (event === entry.storedEvent) entry.storedEvent = undefined;
+    else if (entry.events === NO_EVENTS) entry.events = [event];
     else (entry.events as ChatEvent[]).push(event);
     if (entry.events.length > EVENTS_MAX) (entry.events as ChatEvent[]).shift();
     if (after.value !== before.value) enter(entry, after);
@@ -171,6 +175,7 @@ export function createChats(kernel: Kernel, settings: { readonly debounceMs: num
       sinceMs: clock.now(),
       storedState: "idle",
       events: NO_EVENTS,
+      storedEvent: undefined,
       mail: [],
       isFrozen: false,
       pins: 0,
@@ -268,8 +273,9 @@ export function createChats(kernel: Kernel, settings: { readonly debounceMs: num
     };
   };
 
-  const stored = (entry: ChatEntry, write: SnapshotWrite, revision: number): void => {
+  const stored: Chats["stored"] = (entry, write, revision, event) => {
     entry.revision = revision;
+    entry.storedEvent = event;
     entry.storedState = write.state;
     entry.events = NO_EVENTS;
   };
@@ -286,7 +292,7 @@ export function createChats(kernel: Kernel, settings: { readonly debounceMs: num
         discard(entry);
         return false;
       }
-      stored(entry, write, entry.revision + 1);
+      stored(entry, write, entry.revision + 1, undefined);
       return true;
     } catch (error) {
       log.warn({ chat: entry.key, err: error }, "chat could not be stored; it stays live");

@@ -114,7 +114,7 @@ export function createTurnCommits(
       return fenced(entry, run, result);
     }
     counters.committed += 1;
-    chats.stored(entry, write, result.revision);
+    chats.stored(entry, write, result.revision, event);
     announce(entry.key, claim, "done", result.parts);
     if (target !== undefined && !mayDeliver) outgoing.stored(target, result.parts);
     leave(entry, run, event);
@@ -144,7 +144,7 @@ export function createTurnCommits(
     };
     const result = await untilStored(entry, () => store.turns.fail(request));
     if (result === "fenced" || result === undefined) return fenced(entry, run, result);
-    if (write) chats.stored(entry, write, result.revision);
+    if (write) chats.stored(entry, write, result.revision, event);
     if (!isAbort) counters[isGivenUp ? "givenUp" : "failed"] += 1;
     announce(entry.key, claim, isAbort ? "aborted" : "failed", result.parts);
     if (!isDelivered && result.parts.length > 0) outgoing.stored(entry.key, result.parts);
