@@ -1,7 +1,7 @@
 /**
  * One conversation.
  *
- *            message.received              slot.granted               turn.done
+ *            message.received              slot.granted               turn.done     (message.claimed: idle ▶ responding)
  *   idle ──────────────────────▶ queued ───────────────▶ responding ───────────▶ committing ── turn.committed ──▶ idle
  *     └─▶ collecting ── debounce ──▲  ▲                       │ turn.failed, turn.abort,   ├── turn.deferred ──▶ backingOff ─┐
  *                                  │  └───────────────────────│──── turnTimeout ──────────▶├── turn.released ─▶ queued      │
@@ -43,6 +43,8 @@ export interface ChatContext extends ChatInput {
 
 export type ChatEvent =
   | { readonly type: "message.received"; readonly turnClass: TurnClass }
+  /** The same, and its append has claimed it for a slot that was reserved. */
+  | { readonly type: "message.claimed"; readonly turnClass: TurnClass }
   /** After a restore: what the store says. */
   | { readonly type: "rows.found"; readonly waiting: number; readonly turnClass: TurnClass; readonly suspect: boolean }
   /** The claim found nothing: so many of the counted rows have ended already. */
@@ -141,6 +143,7 @@ export const chatMachine = setup({
   }),
   on: {
     "message.received": { actions: { type: "countMessage", params: ({ event }) => event } },
+    "message.claimed": { actions: { type: "countMessage", params: ({ event }) => event } },
     "rows.found": { actions: { type: "adoptRows", params: ({ event }) => event } },
     "chat.stopped": { target: ".idle", actions: { type: "endRows", params: ({ event }) => event.dropped } },
     "chat.quarantined": { target: ".quarantined", actions: { type: "keepError", params: ({ event }) => event.error } },
@@ -154,6 +157,7 @@ export const chatMachine = setup({
         { guard: "hasMessagesToCollect", target: "collecting" },
         { guard: "hasMessages", target: "queued" },
       ],
+      on: { "message.claimed": { target: "responding", actions: { type: "countMessage", params: ({ event }) => event } } },
     },
     collecting: {
       description: "Waits for the person to finish writing; the quiet time starts again with each message.",

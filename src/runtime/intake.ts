@@ -135,7 +135,8 @@ export function createIntake(
     if (isToOpen && result.chat) chats.open(entry, result.chat);
     else if (!current) chats.wake(row.chat);
     // The record that opens the chat will count it; a chat that something else has opened is told, and may count it twice.
-    else if (!isToOpen && !planned.isCommand) chats.send(row.chat, { type: "message.received", turnClass: row.turnClass });
+    else if (!isToOpen && !planned.isCommand)
+      chats.send(row.chat, { type: result.claim ? "message.claimed" : "message.received", turnClass: row.turnClass });
     if (planned.isCommand) {
       commands.run(row.chat, { seq: result.seq, content: row.content }).catch((error: unknown) => {
         log.error({ chat: row.chat, seq: result.seq, err: error }, "command could not be stored; it is tried again at the next start");

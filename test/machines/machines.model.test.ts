@@ -13,6 +13,7 @@ const error = { code: "AGENT_FAILED", message: "no" };
 const chatEvents: readonly ChatEvent[] = [
   { type: "message.received", turnClass: "interactive" },
   { type: "message.received", turnClass: "cron" },
+  { type: "message.claimed", turnClass: "interactive" },
   { type: "rows.missing", count: 1 },
   { type: "rows.found", waiting: 2, turnClass: "cron", suspect: true },
   { type: "slot.granted" },

@@ -140,7 +140,13 @@ describe("passivation", () => {
     await say("1");
     await clock.advance(60_000);
     const record = await store.chats.open("api:a");
-    const timers = [{ id: "xstate.after.questionTimeout.chat.asking", event: { type: "xstate.after.questionTimeout.chat.asking" }, dueAtMs: clock.now() + 600_000 }];
+    const timers = [
+      {
+        id: "xstate.after.questionTimeout.chat.asking",
+        event: { type: "xstate.after.questionTimeout.chat.asking" },
+        dueAtMs: clock.now() + 600_000,
+      },
+    ];
     const context = { ...(record!.snapshot!.context as object), questionId: "q", delayMs: 600_000 };
     await store.chats.park("api:a", record!.fence, snapshotWrite({ snapshot: { value: "asking", context }, state: "asking", timers }));
     await clock.advance(599_000);

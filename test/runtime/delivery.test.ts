@@ -35,7 +35,9 @@ describe("delivery", () => {
     post("hello", "1");
     await clock.advance(5_000);
     expect(platform.taken().map((part) => part.idempotencyKey)).toHaveLength(2);
-    expect((await store.outbox.list({ chat: "sim:1" }, { limit: 10 })).items).toMatchObject([{ ambiguous: true, attempts: 2, status: "sent" }]);
+    expect((await store.outbox.list({ chat: "sim:1" }, { limit: 10 })).items).toMatchObject([
+      { ambiguous: true, attempts: 2, status: "sent" },
+    ]);
   });
 
   it("dead-letters the rest of a refused reply, and later replies go on", async () => {
@@ -51,7 +53,12 @@ describe("delivery", () => {
     post("2", "2");
     await clock.advance(1_000);
     expect(await said("sim:1")).toEqual(["1 a", "1 b", "2 a", "2 b"]);
-    expect((await store.outbox.list({ chat: "sim:1" }, { limit: 10 })).items.map((part) => part.status)).toEqual(["dead", "dead", "sent", "sent"]);
+    expect((await store.outbox.list({ chat: "sim:1" }, { limit: 10 })).items.map((part) => part.status)).toEqual([
+      "dead",
+      "dead",
+      "sent",
+      "sent",
+    ]);
   });
 
   it("waits for its channel, and sends what waited when it comes back", async () => {

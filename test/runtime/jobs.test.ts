@@ -26,12 +26,18 @@ describe("schedules", () => {
     expect(new Date(nextTickAfter(schedule, t - 86_400_000)!).toISOString()).toBe("2026-03-28T08:00:00.000Z");
   });
 
-  it.each([[{ every: "10ms" }], [{ at: "tomorrow" }], [{ at: "2026-01-01T00:00:00" }], [{ cron: "61 * * * *" }], [{ cron: "0 0 30 2 *" }], [{ cron: "* * * * *", timezone: "Mars/Base" }]])(
-    "are refused with advice: %j",
-    (input) => {
-      expect(() => parseSchedule(input, t)).toThrow(expect.objectContaining({ code: expect.stringMatching(/BAD_SCHEDULE|BAD_DURATION/) as string }) as Error);
-    },
-  );
+  it.each([
+    [{ every: "10ms" }],
+    [{ at: "tomorrow" }],
+    [{ at: "2026-01-01T00:00:00" }],
+    [{ cron: "61 * * * *" }],
+    [{ cron: "0 0 30 2 *" }],
+    [{ cron: "* * * * *", timezone: "Mars/Base" }],
+  ])("are refused with advice: %j", (input) => {
+    expect(() => parseSchedule(input, t)).toThrow(
+      expect.objectContaining({ code: expect.stringMatching(/BAD_SCHEDULE|BAD_DURATION/) as string }) as Error,
+    );
+  });
 });
 
 describe("cron jobs", () => {

@@ -25,7 +25,8 @@ export async function openRuntime(options: RigOptions = {}) {
   const store = options.store ?? createMemoryStore();
   const platform = options.platform ?? createFakePlatform();
   const lines: string[] = [];
-  const note = (facts: object, line: string): void => void lines.push(`${line} ${JSON.stringify(facts, (_, value: unknown) => (value instanceof Error ? value.message : value))}`);
+  const note = (facts: object, line: string): void =>
+    void lines.push(`${line} ${JSON.stringify(facts, (_, value: unknown) => (value instanceof Error ? value.message : value))}`);
   const parts: EventLoopParts = {
     store,
     agent: options.agent ?? echo,

@@ -183,7 +183,16 @@ describe("a chat that breaks", () => {
     await store.start();
     const record = await store.chats.open("api:a");
     const newer = { value: "dreaming", context: { schemaVersion: 99 } };
-    await store.chats.park("api:a", record!.fence, { snapshot: newer, state: "idle", sinceMs: 0, timers: [], events: [], stateBefore: "idle", error: undefined, atMs: 0 });
+    await store.chats.park("api:a", record!.fence, {
+      snapshot: newer,
+      state: "idle",
+      sinceMs: 0,
+      timers: [],
+      events: [],
+      stateBefore: "idle",
+      error: undefined,
+      atMs: 0,
+    });
     const { say, said, clock, loop, settled } = await openRuntime({ store });
     await say("anybody?");
     await say("hello?");
@@ -211,7 +220,7 @@ describe("the event log", () => {
       [1, "idle", "idle"],
       [2, "idle", "idle"],
     ]);
-    const types = ["message.received", "slot.granted", "turn.done", "turn.committed"];
+    const types = ["message.claimed", "turn.done", "turn.committed"];
     expect(events[1]?.events.map((event) => event.type)).toEqual(types);
   });
 });

@@ -26,7 +26,9 @@ interface Call {
 /** Operations of one transaction. */
 const BATCH_MAX = 1_000;
 /** While one batch is with the worker, a second goes to it when it is at least this large: neither thread waits for the other. */
-const SECOND_BATCH_MIN = 128;
+const SECOND_BATCH_MIN = 32;
+/** Answers handed out in one go: what they lead to is with the worker while the next ones are handed out. */
+const ANSWERS_AT_ONCE = 64;
 /** Operations that may wait; beyond it a call is refused at once. */
 const WAITING_MAX = 200_000;
 /** Longest that a lazy operation waits for company. */
@@ -40,6 +42,8 @@ export function createBatcher(data: WorkerData, clock: Clock): Batcher {
   let worker: Worker | undefined;
   /** Batches with the worker, in order. */
   const underWay: { readonly id: number; readonly calls: readonly Call[] }[] = [];
+  const arrived: { readonly call: Call; readonly answer: Answer | undefined }[] = [];
+  let isHandingOut = false;
   let nextId = 1;
   let isScheduled = false;
   let cancelLazy: CancelTimer | undefined;
@@ -82,15 +86,21 @@ export function createBatcher(data: WorkerData, clock: Clock): Batcher {
     if (message.type !== "answers" || message.id !== underWay[0]?.id) return;
     const calls = underWay.shift()?.calls ?? [];
     const answers = JSON.parse(message.answers) as Answer[];
-    for (const [place, call] of calls.entries()) {
-      const answer = answers[place];
+    for (const [place, call] of calls.entries()) arrived.push({ call, answer: answers[place] });
+    if (!isHandingOut) handOut();
+  };
+
+  const handOut = (): void => {
+    for (const { call, answer } of arrived.splice(0, ANSWERS_AT_ONCE)) {
       if (!answer) call.reject(new InvariantError("the store's worker left out an answer"));
       else if ("error" in answer) call.reject(fromWire(answer.error));
       else call.resolve(answer.value);
     }
+    isHandingOut = arrived.length > 0;
+    if (isHandingOut) clock.soon(handOut);
     if (waiting.first.length + waiting.normal.length > 0) schedule("normal");
     else if (waiting.lazy.length > 0) schedule("lazy");
-    else if (underWay.length === 0) onIdle?.();
+    else if (underWay.length === 0 && !isHandingOut) onIdle?.();
   };
 
   /** What was under way may or may not be committed; what waited surely is not. */
