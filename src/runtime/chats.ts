@@ -5,14 +5,15 @@
  * is handed over in order. Everything a machine gets is noted, so that each stored revision carries the events since the last one.
  */
 import type { AnyActorRef, SnapshotFrom } from "xstate";
-import { CHAT_SCHEMA_VERSION, chatMachine, type ChatContext, type ChatEvent, type ChatInput } from "../../machines/chat.machine.ts";
+import { chatMachine, type ChatEvent, type ChatInput } from "../../machines/chat.machine.ts";
 import { backoffMs } from "../core/backoff.ts";
 import type { ChatKey } from "../core/chat-key.ts";
 import { invariant, noteOf, type ErrorNote } from "../core/errors.ts";
 import type { ChatRecord, StoredTimer } from "../ports/store/records.ts";
 import type { SnapshotWrite } from "../ports/store/store.ts";
+import { isUnreadable, restore, stateOf, timersAfter } from "./chat-snapshot.ts";
 import { TIMER_HORIZON_MS, type Kernel } from "./kernel.ts";
-import { createPureStep, type AskedAction } from "./pure-step.ts";
+import { createPureStep } from "./pure-step.ts";
 import { createRegistry, type Child, type Registry } from "./registry.ts";
 
 export type ChatSnapshot = SnapshotFrom<typeof chatMachine>;
@@ -51,8 +52,6 @@ const CRASH_INTENSITY = 3;
 const CRASH_PERIOD_MS = 60_000;
 const CRASH_BACKOFF = { baseMs: 100, maxMs: 10_000 };
 const NO_EVENTS: readonly ChatEvent[] = [];
-/** States that go on after a restore as they were; all others start from idle, because rows wait. */
-const RESTORED_AS_IS: ReadonlySet<unknown> = new Set(["backingOff", "asking", "quarantined"]);
 
 /** What the registry needs from the turns of its chats. */
 export interface ChatEffects {
@@ -94,12 +93,6 @@ export interface Chats {
   readonly park: (entry: ChatEntry) => Promise<boolean>;
   /** Chats that have been evictable since before an instant, longest first. */
   readonly idleSince: (beforeMs: number, limit: number) => readonly ChatEntry[];
-}
-
-export function stateOf(value: unknown): string {
-  if (typeof value === "string") return value;
-  const [[parent, child] = ["?", "?"]] = Object.entries(value as Record<string, unknown>);
-  return `${parent}.${stateOf(child)}`;
 }
 
 export function createChats(kernel: Kernel, settings: { readonly debounceMs: number }, effects: ChatEffects): Chats {
@@ -368,39 +361,4 @@ function adopt(entry: ChatEntry, record: ChatRecord): void {
   entry.revision = record.revision;
   entry.address = record.address;
   entry.storedState = record.state;
-}
-
-function isUnreadable(record: ChatRecord): boolean {
-  if (!record.snapshot) return false;
-  const { value, context } = record.snapshot;
-  const version = (context as Partial<ChatContext> | null)?.schemaVersion;
-  return typeof value !== "string" || !(value in chatMachine.states) || typeof version !== "number" || version > CHAT_SCHEMA_VERSION;
-}
-
-/** The persisted snapshot to start from, in XState's form; undefined starts afresh. */
-function restore(record: ChatRecord, input: ChatInput): ReturnType<typeof chatMachine.getPersistedSnapshot> | undefined {
-  if (!record.snapshot || isUnreadable(record)) return undefined;
-  // A retry clears the error of the row; a waiting state without its timer would wait for ever.
-  const goesOn = record.snapshot.value === "quarantined" ? record.error !== undefined : record.timers.length > 0;
-  const isKept = RESTORED_AS_IS.has(record.snapshot.value) && goesOn;
-  const context = { ...(record.snapshot.context as ChatContext), ...input, waiting: 0 };
-  const value = isKept ? record.snapshot.value : "idle";
-  return { status: "active", value, context, children: {}, historyValue: {}, output: undefined, error: undefined } as unknown as ReturnType<
-    typeof chatMachine.getPersistedSnapshot
-  >;
-}
-
-/** Pending timers once `actions` have run: what the queue holds, less what is cancelled, with what is raised later. */
-function timersAfter(pending: readonly StoredTimer[], actions: readonly AskedAction[], nowMs: number): readonly StoredTimer[] {
-  let timers = pending;
-  for (const action of actions) {
-    if (action.type === "xstate.cancel") {
-      const { sendId } = action.params as { sendId: string };
-      timers = timers.filter((timer) => timer.id !== sendId);
-    } else if (action.type === "xstate.raise") {
-      const { id, event, delay } = action.params as { id: string; event: { type: string }; delay?: number };
-      if (delay !== undefined) timers = [...timers.filter((timer) => timer.id !== id), { id, event, dueAtMs: nowMs + delay }];
-    }
-  }
-  return timers;
 }

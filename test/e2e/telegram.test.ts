@@ -1,0 +1,136 @@
+/**
+ * The main job of the README, `TELEGRAM_BOT_TOKEN=… SATIBOT_ALLOW=… satibot start`, against the npm server `telegram-test-api`: another
+ * author's idea of the Bot API, which never holds a poll, lacks methods and answers 500 without `ok` to them.
+ */
+import { writeFile } from "node:fs/promises";
+import { createServer, request, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { TelegramServer } from "telegram-test-api/lib/telegramServer.js";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { freePort, openRig, report, until, type Daemon, type Rig } from "./rig.ts";
+
+const TEST_MS = 60_000;
+const TOKEN = "1000001:sampleTokenForTests";
+const USER = 1;
+
+let rig: Rig;
+let telegramPort: number;
+let telegram: TelegramServer | undefined;
+let proxy: Server;
+let calls: Map<string, number>;
+
+beforeEach(async () => {
+  rig = await openRig();
+  telegramPort = await freePort();
+  calls = new Map();
+  proxy = await openCountingProxy();
+  await openTelegram();
+  const apiRoot = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+  await writeFile(join(rig.dir, "satibot.config.json"), JSON.stringify({ channels: { telegram: { apiRoot } } }));
+});
+afterEach(async () => {
+  await rig.close();
+  await closeTelegram();
+  await new Promise((resolve) => {
+    proxy.close(resolve);
+    proxy.closeAllConnections();
+  });
+});
+
+async function openTelegram(): Promise<void> {
+  telegram = new TelegramServer({ host: "127.0.0.1", port: telegramPort });
+  await telegram.start();
+}
+
+async function closeTelegram(): Promise<void> {
+  await telegram?.stop();
+  telegram = undefined;
+}
+
+/** Passes calls of the bot on and counts them by method; cuts the connection while Telegram is away. */
+async function openCountingProxy(): Promise<Server> {
+  const server = createServer((incoming, outgoing) => {
+    const method = /^\/bot[^/]*\/(\w+)/.exec(incoming.url ?? "")?.[1] ?? "?";
+    calls.set(method, (calls.get(method) ?? 0) + 1);
+    const { url: path, method: verb, headers } = incoming;
+    const passed = request({ host: "127.0.0.1", port: telegramPort, path, method: verb, headers, agent: false }, (answer) => {
+      outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+      answer.pipe(outgoing);
+    });
+    passed.on("error", () => outgoing.destroy());
+    incoming.pipe(passed);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return server;
+}
+
+function start(): Daemon {
+  return rig.start({ TELEGRAM_BOT_TOKEN: TOKEN, SATIBOT_ALLOW: "*" });
+}
+
+/** A person writes and hears the next answer. */
+async function ask(text: string): Promise<string | undefined> {
+  const client = telegram?.getClient(TOKEN, { timeout: 10_000, userId: USER, chatId: USER });
+  if (!client) throw new Error("telegram is away");
+  await client.sendMessage(client.makeMessage(text));
+  const { result } = (await client.getUpdates()) as { readonly result: readonly { readonly message: { readonly text: string } }[] };
+  return result.map((update) => update.message.text).join(" | ");
+}
+
+/** What the bot has said, as Telegram has it, oldest first. */
+const said = (): readonly string[] => (telegram?.storage.botMessages ?? []).map(({ message }) => message.text);
+
+it(
+  "answers on Telegram, and polls a server that never holds a poll about once a second",
+  async () => {
+    const daemon = start();
+    await daemon.ready();
+    expect(await ask("hello")).toBe("You said: hello");
+    expect(await ask("how are you?")).toBe("You said: how are you?");
+    const before = calls.get("getUpdates") ?? 0;
+    await sleep(4_000);
+    const polls = (calls.get("getUpdates") ?? 0) - before;
+    expect(polls).toBeGreaterThanOrEqual(2);
+    expect(polls).toBeLessThanOrEqual(6);
+    expect(await ask("still there?")).toBe("You said: still there?");
+    const { channels } = await rig.api.system();
+    expect(channels).toEqual([expect.objectContaining({ name: "telegram", state: "online" })]);
+    expect(daemon.output()).not.toContain(TOKEN);
+    daemon.signal("SIGTERM");
+    expect(await daemon.ended).toEqual({ code: 0, signal: null });
+    report("telegram-test-api", { "polls a second": polls / 4, calls: [...calls].map(([method, count]) => `${method}:${count}`).join(" ") });
+  },
+  TEST_MS,
+);
+
+it(
+  "keeps what could not be sent over a restart, and sends it in order when Telegram is back",
+  async () => {
+    const first = start();
+    await first.ready();
+    expect(await ask("hello")).toBe("You said: hello");
+    await closeTelegram();
+    const chat = `telegram:${USER}`;
+    for (const text of ["one", "two", "/parts 2"]) await rig.api.sendMessage(chat, { text });
+    await until("all is answered", async () => (await rig.api.chat(chat)).waiting === 0, 5_000);
+    expect((await rig.api.chat(chat)).outbox.filter((part) => part.status === "sent")).toHaveLength(1);
+    const drainedMs = performance.now();
+    first.signal("SIGTERM");
+    expect(await first.ended, first.output()).toEqual({ code: 0, signal: null });
+    const drainMs = Math.round(performance.now() - drainedMs);
+
+    // Telegram is still away: the daemon starts all the same.
+    const second = start();
+    await second.ready();
+    await openTelegram();
+    const expected = ["You said: one", "You said: two", "part 1 of 2", "part 2 of 2"];
+    await until("all has arrived", () => said().length >= expected.length, 20_000);
+    await until("all is settled", async () => (await rig.api.chat(chat)).outbox.every((part) => part.status === "sent"), 5_000);
+    expect(said()).toEqual(expected);
+    expect(await ask("and now?")).toContain("You said: and now?");
+    report("telegram away over a restart", { "ms to exit 0": drainMs, parts: expected.length });
+  },
+  TEST_MS,
+);
