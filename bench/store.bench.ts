@@ -26,10 +26,16 @@ const ANSWER = textContent("Echo: Hello, could you tell me when the next train l
 function fileSystemOf(folder: string): string {
   const { type } = statfsSync(folder);
   if (type === TMPFS_MAGIC) {
-    console.error(`${folder} is on tmpfs, which never waits for a disk; name a directory on a real one: tsx bench/store.bench.ts DIRECTORY`);
+    console.error(
+      `${folder} is on tmpfs, which never waits for a disk; name a directory on a real one: tsx bench/store.bench.ts DIRECTORY`,
+    );
     process.exit(78);
   }
-  return ({ 0xef53: "ext4", 0x58465342: "xfs", 0x9123683e: "btrfs", 0x2fc12fc1: "zfs", 0x794c7630: "overlayfs" } as Record<number, string>)[type] ?? `0x${type.toString(16)}`;
+  return (
+    ({ 0xef53: "ext4", 0x58465342: "xfs", 0x9123683e: "btrfs", 0x2fc12fc1: "zfs", 0x794c7630: "overlayfs" } as Record<number, string>)[
+      type
+    ] ?? `0x${type.toString(16)}`
+  );
 }
 
 function rawSyncs(folder: string): number {
@@ -46,11 +52,29 @@ function rawSyncs(folder: string): number {
 }
 
 const writeOf = (round: number): SnapshotWrite => ({
-  snapshot: { value: "idle", context: { schemaVersion: 1, key: "telegram:1", waiting: 0, turnClass: "interactive", suspect: false, failures: 0, delayMs: 0, questionId: null, error: null } },
+  snapshot: {
+    value: "idle",
+    context: {
+      schemaVersion: 1,
+      key: "telegram:1",
+      waiting: 0,
+      turnClass: "interactive",
+      suspect: false,
+      failures: 0,
+      delayMs: 0,
+      questionId: null,
+      error: null,
+    },
+  },
   state: "idle",
   sinceMs: clock.now(),
   timers: [],
-  events: [{ type: "message.received" }, { type: "slot.granted" }, { type: "turn.done" }, { type: "turn.committed", consumed: 1, round } as { type: string }],
+  events: [
+    { type: "message.received" },
+    { type: "slot.granted" },
+    { type: "turn.done" },
+    { type: "turn.committed", consumed: 1, round } as { type: string },
+  ],
   stateBefore: "idle",
   error: undefined,
   atMs: clock.now(),
@@ -94,7 +118,10 @@ async function cycle(store: Store, chat: ChatKey, round: number): Promise<void> 
   if (committed === "fenced") throw new Error(`the commit of ${chat} was fenced`);
   const [part] = committed.parts;
   if (!part || part.status !== "sending") throw new Error(`the part of ${chat} is not sending`);
-  await store.outbox.settle({ chat, id: part.id, attempt: 1, outcome: { type: "sent", platformId: String(round) }, lazy: true, atMs: clock.now() }, { maxAgeMs: 86_400_000 });
+  await store.outbox.settle(
+    { chat, id: part.id, attempt: 1, outcome: { type: "sent", platformId: String(round) }, lazy: true, atMs: clock.now() },
+    { maxAgeMs: 86_400_000 },
+  );
 }
 
 /** What the disk allows: transactions of plain rows, as many bytes as a group of the store, in this thread. */
@@ -132,7 +159,9 @@ async function storeCycles(store: Store): Promise<number> {
 const folder = mkdtempSync(join(process.argv[2] ?? process.cwd(), ".bench-store-"));
 try {
   const kind = fileSystemOf(folder);
-  console.log(`file system ${kind}, raw fsync/s ${Math.round(rawSyncs(folder))}, node ${process.versions.node}, load ${readFileSync("/proc/loadavg", "utf8").split(" ")[0]}`);
+  console.log(
+    `file system ${kind}, raw fsync/s ${Math.round(rawSyncs(folder))}, node ${process.versions.node}, load ${readFileSync("/proc/loadavg", "utf8").split(" ")[0]}`,
+  );
   const raw = await rawCommits(folder, CHATS);
   const store = createSqliteStore({ file: join(folder, "store.db"), clock });
   await store.start();
@@ -140,7 +169,9 @@ try {
   const cpu = process.cpuUsage();
   await store.stop();
   console.log(`raw: ${Math.round(raw)} rows/s in transactions of ${CHATS} rows of 1.2 kB`);
-  console.log(`store: ${Math.round(cycles)} cycles/s of append+claim, commit+sending, settle over ${CHATS} chats (${CYCLES} cycles); cpu of the process ${Math.round((cpu.user + cpu.system) / 1_000)} ms`);
+  console.log(
+    `store: ${Math.round(cycles)} cycles/s of append+claim, commit+sending, settle over ${CHATS} chats (${CYCLES} cycles); cpu of the process ${Math.round((cpu.user + cpu.system) / 1_000)} ms`,
+  );
   console.log(`ratio: ${(cycles / raw).toFixed(2)}`);
 } finally {
   rmSync(folder, { recursive: true, force: true });

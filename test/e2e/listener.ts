@@ -27,7 +27,10 @@ export function listen(url: string, chat: string): Listener {
 
   const readOnce = async (): Promise<void> => {
     const response = await fetch(`${path}?after=${heard.at(-1)?.id ?? 0}`, { signal: closing.signal });
-    if (!response.ok || !response.body) return void (await response.body?.cancel());
+    if (!response.ok || !response.body) {
+      await response.body?.cancel();
+      return;
+    }
     const decoder = new TextDecoder();
     let rest = "";
     for await (const chunk of response.body as AsyncIterable<Uint8Array>) {

@@ -29,6 +29,8 @@ export interface Daemon {
   /** Standard output and error so far, together. */
   readonly output: () => string;
   readonly signal: (signal: NodeJS.Signals) => void;
+  /** Resolves when it has ended with this code. @throws Error with what it said, when it ended otherwise */
+  readonly endsWith: (code: number) => Promise<void>;
   /** `kill -9`; resolves when the process is gone. */
   readonly kill: () => Promise<void>;
   /** Resolves when `/readyz` says 200. Rejects with what the process said when it ends before. */
@@ -147,6 +149,10 @@ function watch(
     hasEnded,
     output: () => output,
     signal: (signal) => void child.kill(signal),
+    endsWith: async (code) => {
+      const found = await ended;
+      if (found.code !== code) throw new Error(`ended with ${JSON.stringify(found)} in place of code ${code}; it said:\n${tail(output)}`);
+    },
     kill: async () => {
       if (!hasEnded()) child.kill("SIGKILL");
       await ended;

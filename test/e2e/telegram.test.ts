@@ -14,6 +14,7 @@ import { freePort, openRig, report, until, type Daemon, type Rig } from "./rig.t
 const TEST_MS = 60_000;
 const TOKEN = "1000001:sampleTokenForTests";
 const USER = 1;
+const DRAIN_MS = 4_000;
 
 let rig: Rig;
 let telegramPort: number;
@@ -28,7 +29,8 @@ beforeEach(async () => {
   proxy = await openCountingProxy();
   await openTelegram();
   const apiRoot = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
-  await writeFile(join(rig.dir, "satibot.config.json"), JSON.stringify({ channels: { telegram: { apiRoot } } }));
+  const config = { channels: { telegram: { apiRoot } }, limits: { drainTimeout: DRAIN_MS } };
+  await writeFile(join(rig.dir, "satibot.config.json"), JSON.stringify(config));
 });
 afterEach(async () => {
   await rig.close();
@@ -99,8 +101,11 @@ it(
     expect(channels).toEqual([expect.objectContaining({ name: "telegram", state: "online" })]);
     expect(daemon.output()).not.toContain(TOKEN);
     daemon.signal("SIGTERM");
-    expect(await daemon.ended).toEqual({ code: 0, signal: null });
-    report("telegram-test-api", { "polls a second": polls / 4, calls: [...calls].map(([method, count]) => `${method}:${count}`).join(" ") });
+    await daemon.endsWith(0);
+    report("telegram-test-api", {
+      "polls a second": polls / 4,
+      calls: [...calls].map(([method, count]) => `${method}:${count}`).join(" "),
+    });
   },
   TEST_MS,
 );
@@ -118,8 +123,9 @@ it(
     expect((await rig.api.chat(chat)).outbox.filter((part) => part.status === "sent")).toHaveLength(1);
     const drainedMs = performance.now();
     first.signal("SIGTERM");
-    expect(await first.ended, first.output()).toEqual({ code: 0, signal: null });
+    await first.endsWith(0);
     const drainMs = Math.round(performance.now() - drainedMs);
+    expect(drainMs).toBeLessThan(DRAIN_MS + 500);
 
     // Telegram is still away: the daemon starts all the same.
     const second = start();
@@ -129,7 +135,6 @@ it(
     await until("all has arrived", () => said().length >= expected.length, 20_000);
     await until("all is settled", async () => (await rig.api.chat(chat)).outbox.every((part) => part.status === "sent"), 5_000);
     expect(said()).toEqual(expected);
-    expect(await ask("and now?")).toContain("You said: and now?");
     report("telegram away over a restart", { "ms to exit 0": drainMs, parts: expected.length });
   },
   TEST_MS,

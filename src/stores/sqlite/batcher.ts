@@ -1,187 +1,378 @@
 /**
- * The main thread's end of a worker: collects operations while a batch is under way and sends them as the next one. Intake and claims
- * go first; lazy operations wait for company, at most a moment.
+ * The main thread's end of a worker. Calls are collected while a batch is with the worker and sent as the next one: the slower the disk,
+ * the larger the groups. Calls go out in the order in which they were made, except for lazy ones, which wait for company, at most a moment;
+ * a later call of the same chat takes its lazy ones along, unless it touches other rows.
  */
-import { Worker } from "node:worker_threads";
-import { InvariantError, TransientError } from "../../core/errors.ts";
+import { AmbiguousError, RuntimeError, TransientError } from "../../core/errors.ts";
 import type { CancelTimer, Clock } from "../../ports/clock.ts";
-import { fromWire, type Answer, type FromWorker, type Operation, type ToWorker, type WorkerData } from "./protocol.ts";
+import { unavailable } from "./faults.ts";
+import { errorOfWire, type Answers, type FromWorker, type Operation, type WorkerData } from "./protocol.ts";
+import type { StartThread, Thread } from "./thread.ts";
 
-export type Urgency = "first" | "normal" | "lazy";
+export interface CallOptions {
+  /** What the call is about: calls with a key in common keep their order. */
+  readonly keys?: readonly string[];
+  /** Estimate of what travels. */
+  readonly bytes?: number;
+  /** May join the next group, at most 50 ms late. */
+  readonly isLazy?: boolean;
+  /** Touches nothing that a lazy call touches, and so may overtake it. */
+  readonly mayOvertake?: boolean;
+}
 
 export interface Batcher {
+  /** Lets the worker load its code ahead of `start`. */
+  readonly load: () => void;
   /** Starts the worker. @throws ConfigError what it could not open */
   readonly start: () => Promise<void>;
-  readonly call: (name: string, args: readonly unknown[], urgency?: Urgency) => Promise<unknown>;
+  readonly call: (operation: Operation, options?: CallOptions) => Promise<unknown>;
+  /** Resolves once no call with this key that was made before is under way. */
+  readonly quiet: (key: string) => Promise<void>;
   /** Finishes what was called and ends the worker. */
   readonly stop: () => Promise<void>;
 }
 
+export interface BatcherOptions {
+  readonly data: WorkerData;
+  readonly clock: Clock;
+  readonly startThread: StartThread;
+}
+
 interface Call {
   readonly operation: Operation;
+  readonly keys: readonly string[];
+  readonly bytes: number;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: Error) => void;
 }
 
-/** Operations of one transaction. */
-const BATCH_MAX = 1_000;
+/** Calls of one batch, and bytes beyond which no further call joins it. */
+const BATCH_MAX = 2_000;
+const BATCH_BYTES_MAX = 8 * 1024 * 1024;
 /** While one batch is with the worker, a second goes to it when it is at least this large: neither thread waits for the other. */
-const SECOND_BATCH_MIN = 32;
-/** Answers handed out in one go: what they lead to is with the worker while the next ones are handed out. */
-const ANSWERS_AT_ONCE = 64;
-/** Operations that may wait; beyond it a call is refused at once. */
+const SECOND_BATCH_MIN = 128;
+/** Calls and bytes that may wait; beyond them a call is refused at once. */
 const WAITING_MAX = 200_000;
-/** Longest that a lazy operation waits for company. */
+const WAITING_BYTES_MAX = 256 * 1024 * 1024;
+const BYTES_OF_CALL = 512;
+/** Longest that a lazy call waits for company, and the company that is worth a transaction of its own. */
 const LAZY_MS = 50;
+const LAZY_ENOUGH = 128;
 /** Times a worker that died is started again within the period. */
 const RESTARTS_MAX = 5;
 const RESTART_PERIOD_MS = 60_000;
+/** Time that a worker has to end by itself. */
+const CLOSE_MS = 30_000;
 
-export function createBatcher(data: WorkerData, clock: Clock): Batcher {
-  const waiting: Record<Urgency, Call[]> = { first: [], normal: [], lazy: [] };
-  let worker: Worker | undefined;
-  /** Batches with the worker, in order. */
-  const underWay: { readonly id: number; readonly calls: readonly Call[] }[] = [];
-  const arrived: { readonly call: Call; readonly answer: Answer | undefined }[] = [];
-  let isHandingOut = false;
-  let nextId = 1;
-  let isScheduled = false;
-  let cancelLazy: CancelTimer | undefined;
-  let restarts: number[] = [];
-  let onIdle: (() => void) | undefined;
-  let isStopping = false;
-
-  const count = (): number => waiting.first.length + waiting.normal.length + waiting.lazy.length;
-
-  const takeBatch = (): readonly Call[] => {
-    const calls: Call[] = [];
-    for (const urgency of ["first", "normal", "lazy"] as const) calls.push(...waiting[urgency].splice(0, BATCH_MAX - calls.length));
-    return calls;
-  };
-
-  const send = (): void => {
-    isScheduled = false;
-    if (!worker || count() === 0 || !mayHaveBatch()) return;
-    cancelLazy?.();
-    cancelLazy = undefined;
-    const calls = takeBatch();
-    const id = nextId++;
-    underWay.push({ id, calls });
-    const message: ToWorker = { type: "batch", id, operations: JSON.stringify(calls.map((call) => call.operation)) };
-    worker.postMessage(message);
-  };
-
-  const mayHaveBatch = (): boolean => underWay.length === 0 || (underWay.length === 1 && count() >= SECOND_BATCH_MIN);
-
-  const schedule = (urgency: Urgency): void => {
-    if (isScheduled || !mayHaveBatch()) return;
-    if (urgency !== "lazy" || isStopping) {
-      isScheduled = true;
-      // After the input that is at hand: what it calls joins the same transaction.
-      clock.soon(send);
-    } else cancelLazy ??= clock.setTimer(LAZY_MS, send);
-  };
-
-  const receive = (message: FromWorker): void => {
-    if (message.type !== "answers" || message.id !== underWay[0]?.id) return;
-    const calls = underWay.shift()?.calls ?? [];
-    const answers = JSON.parse(message.answers) as Answer[];
-    for (const [place, call] of calls.entries()) arrived.push({ call, answer: answers[place] });
-    if (!isHandingOut) handOut();
-  };
-
-  const handOut = (): void => {
-    for (const { call, answer } of arrived.splice(0, ANSWERS_AT_ONCE)) {
-      if (!answer) call.reject(new InvariantError("the store's worker left out an answer"));
-      else if ("error" in answer) call.reject(fromWire(answer.error));
-      else call.resolve(answer.value);
-    }
-    isHandingOut = arrived.length > 0;
-    if (isHandingOut) clock.soon(handOut);
-    if (waiting.first.length + waiting.normal.length > 0) schedule("normal");
-    else if (waiting.lazy.length > 0) schedule("lazy");
-    else if (underWay.length === 0 && !isHandingOut) onIdle?.();
-  };
-
-  /** What was under way may or may not be committed; what waited surely is not. */
-  const lose = (cause: unknown): void => {
-    worker = undefined;
-    const lost = [...underWay.splice(0).flatMap((batch) => batch.calls), ...takeAll()];
-    for (const call of lost)
-      call.reject(new TransientError("STORE_UNAVAILABLE", "the store's worker died; it is started again", { cause, retryAfterMs: 250 }));
-    const now = clock.now();
-    restarts = [...restarts.filter((atMs) => atMs > now - RESTART_PERIOD_MS), now];
-    if (!isStopping && restarts.length <= RESTARTS_MAX) void launch().catch(() => undefined);
-  };
-
-  const takeAll = (): Call[] => [...waiting.first.splice(0), ...waiting.normal.splice(0), ...waiting.lazy.splice(0)];
-
-  const launch = (): Promise<void> =>
-    new Promise((resolve, reject) => {
-      const started = openWorker(data);
-      started.on("message", (message: FromWorker) => {
-        if (message.type === "ready") {
-          worker = started;
-          resolve();
-          if (count() > 0) schedule("normal");
-        } else if (message.type === "failed") {
-          void started.terminate();
-          reject(fromWire(message.error));
-        } else receive(message);
-      });
-      started.on("error", (error) => {
-        reject(error);
-        if (worker === started) lose(error);
-      });
-      started.on("exit", () => {
-        if (worker === started && !isStopping) lose(new Error("the worker exited"));
-      });
-    });
-
-  return {
-    start: launch,
-    call: (name, args, urgency = "normal") =>
-      new Promise((resolve, reject) => {
-        if (isStopping || (!worker && restarts.length === 0)) {
-          return reject(new TransientError("STORE_UNAVAILABLE", "the store is not open; start it first"));
-        }
-        if (count() >= WAITING_MAX) {
-          return reject(
-            new TransientError("STORE_UNAVAILABLE", `more than ${WAITING_MAX} writes wait for the disk; try again later`, {
-              retryAfterMs: 1_000,
-            }),
-          );
-        }
-        waiting[urgency].push({ operation: [name, args], resolve, reject });
-        schedule(urgency);
-      }),
-    stop: async () => {
-      if (!worker || isStopping) return;
-      isStopping = true;
-      if (underWay.length > 0 || count() > 0) {
-        await new Promise<void>((resolve) => {
-          onIdle = resolve;
-          schedule("normal");
-        });
-      }
-      const ending = worker;
-      await new Promise<void>((resolve) => {
-        ending.once("exit", () => resolve());
-        ending.postMessage({ type: "close" } satisfies ToWorker);
-      });
-      worker = undefined;
-      isStopping = false;
-      restarts = [];
-    },
-  };
+export function createBatcher(options: BatcherOptions): Batcher {
+  return new WorkerBatcher(options);
 }
 
-/** The package runs its compiled worker; sources, in development, need a TypeScript loader in the thread. */
-function openWorker(workerData: WorkerData): Worker {
-  if (!import.meta.url.endsWith(".ts")) return new Worker(new URL("./worker.js", import.meta.url), { workerData });
-  const url = new URL("./worker.ts", import.meta.url).href;
-  return new Worker(`import("tsx/esm/api").then(({ register }) => (register(), import(${JSON.stringify(url)})));`, {
-    eval: true,
-    workerData,
-  });
+class WorkerBatcher implements Batcher {
+  readonly #options: BatcherOptions;
+  #thread: Thread | undefined;
+  #state: "closed" | "starting" | "open" | "down" | "stopping" = "closed";
+  /** In order of the calls; the first `#sent` have gone. */
+  #queue: Call[] = [];
+  #sent = 0;
+  readonly #lazy = new Set<Call>();
+  readonly #lazyOf = new Map<string, Call[]>();
+  #bytes = 0;
+  /** Batches with the worker, in order. */
+  readonly #underWay: (readonly Call[])[] = [];
+  /** The last call made with a key, until it is answered. */
+  readonly #lastOf = new Map<string, Call>();
+  readonly #listeners = new Map<Call, (() => void)[]>();
+  #isScheduled = false;
+  #cancelLazy: CancelTimer | undefined;
+  #deaths: number[] = [];
+  #whenReady: { readonly resolve: () => void; readonly reject: (error: Error) => void } | undefined;
+  #whenIdle: (() => void) | undefined;
+  #whenClosed: (() => void) | undefined;
+
+  constructor(options: BatcherOptions) {
+    this.#options = options;
+  }
+
+  readonly load = (): void => {
+    if (this.#state !== "closed") return;
+    this.#thread ??= this.#startThread();
+  };
+
+  readonly start = (): Promise<void> => {
+    if (this.#state !== "closed") return Promise.resolve();
+    return this.#launch();
+  };
+
+  readonly call = (
+    operation: Operation,
+    { keys = [], bytes = BYTES_OF_CALL, isLazy = false, mayOvertake = false }: CallOptions = {},
+  ): Promise<unknown> =>
+    new Promise((resolve, reject) => {
+      const refusal = this.#refusal(bytes);
+      if (refusal) return reject(refusal);
+      const call: Call = { operation, keys, bytes, resolve, reject };
+      this.#bytes += bytes;
+      for (const key of keys) this.#lastOf.set(key, call);
+      if (isLazy) this.#addLazy(call);
+      else {
+        if (!mayOvertake && this.#lazy.size > 0) for (const key of keys) this.#hurry(key);
+        this.#queue.push(call);
+        this.#schedule();
+      }
+    });
+
+  readonly quiet = (key: string): Promise<void> => {
+    const last = this.#lastOf.get(key);
+    if (!last) return Promise.resolve();
+    return new Promise((resolve) => {
+      const listeners = this.#listeners.get(last);
+      if (listeners) listeners.push(resolve);
+      else this.#listeners.set(last, [resolve]);
+    });
+  };
+
+  readonly stop = async (): Promise<void> => {
+    if (this.#state === "stopping") return;
+    if (this.#state === "closed") {
+      this.#thread?.kill();
+      this.#thread = undefined;
+      return;
+    }
+    const isOpen = this.#state === "open";
+    this.#state = "stopping";
+    if (isOpen && this.#pending() > 0) {
+      await new Promise<void>((resolve) => {
+        this.#whenIdle = resolve;
+        this.#hurryAll();
+      });
+    }
+    const thread = this.#thread;
+    if (thread) {
+      await new Promise<void>((resolve) => {
+        const cancel = this.#options.clock.setTimer(CLOSE_MS, thread.kill);
+        this.#whenClosed = () => {
+          cancel();
+          resolve();
+        };
+        thread.post("close");
+      });
+    }
+    this.#cancelLazy?.();
+    this.#cancelLazy = undefined;
+    this.#thread = undefined;
+    this.#deaths = [];
+    this.#state = "closed";
+  };
+
+  #refusal(bytes: number): Error | undefined {
+    if (this.#state === "closed" || this.#state === "stopping") return unavailable("the store is not open; start it first");
+    if (this.#state === "down") {
+      if (this.#mayRestart()) void this.#launch().catch(() => undefined);
+      else
+        return unavailable(
+          `the store's worker died ${RESTARTS_MAX} times within a minute; see the log, it is tried again`,
+          RESTART_PERIOD_MS / 4,
+        );
+    }
+    if (this.#waiting() >= WAITING_MAX || this.#bytes + bytes > WAITING_BYTES_MAX) {
+      return unavailable(`more than ${WAITING_MAX} writes or ${WAITING_BYTES_MAX} bytes wait for the disk; send less, or try again later`);
+    }
+    return undefined;
+  }
+
+  #waiting(): number {
+    return this.#queue.length - this.#sent + this.#lazy.size;
+  }
+
+  #pending(): number {
+    return this.#waiting() + this.#underWay.length;
+  }
+
+  #addLazy(call: Call): void {
+    this.#lazy.add(call);
+    for (const key of call.keys) {
+      const others = this.#lazyOf.get(key);
+      if (others) others.push(call);
+      else this.#lazyOf.set(key, [call]);
+    }
+    if (this.#lazy.size >= LAZY_ENOUGH) this.#hurryAll();
+    else this.#cancelLazy ??= this.#options.clock.setTimer(LAZY_MS, () => this.#hurryAll());
+  }
+
+  /** The lazy calls with a key go before what comes now. */
+  #hurry(key: string): void {
+    for (const call of this.#lazyOf.get(key) ?? []) if (this.#lazy.has(call)) this.#release(call);
+  }
+
+  #hurryAll(): void {
+    this.#cancelLazy?.();
+    this.#cancelLazy = undefined;
+    for (const call of this.#lazy) this.#release(call);
+    this.#schedule();
+  }
+
+  #release(call: Call): void {
+    this.#lazy.delete(call);
+    for (const key of call.keys) this.#lazyOf.delete(key);
+    this.#queue.push(call);
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled || !this.#maySend()) return;
+    this.#isScheduled = true;
+    // After the input that is at hand: what it calls joins the same batch.
+    this.#options.clock.soon(() => {
+      this.#isScheduled = false;
+      this.#send();
+    });
+  }
+
+  #maySend(): boolean {
+    const ready = this.#queue.length - this.#sent;
+    if (!this.#thread || this.#state === "starting" || ready === 0) return false;
+    return this.#underWay.length === 0 || (this.#underWay.length === 1 && ready >= SECOND_BATCH_MIN);
+  }
+
+  #send(): void {
+    if (!this.#maySend()) return;
+    const batch: Call[] = [];
+    let bytes = 0;
+    while (this.#sent < this.#queue.length && batch.length < BATCH_MAX && bytes < BATCH_BYTES_MAX) {
+      const call = this.#queue[this.#sent++];
+      if (!call) break;
+      batch.push(call);
+      bytes += call.bytes;
+    }
+    if (this.#sent === this.#queue.length) {
+      this.#queue = [];
+      this.#sent = 0;
+    }
+    for (const call of this.#lazy) {
+      if (batch.length >= BATCH_MAX || bytes >= BATCH_BYTES_MAX) break;
+      this.#lazy.delete(call);
+      for (const key of call.keys) this.#lazyOf.delete(key);
+      batch.push(call);
+      bytes += call.bytes;
+    }
+    if (this.#lazy.size === 0) {
+      this.#cancelLazy?.();
+      this.#cancelLazy = undefined;
+    }
+    this.#underWay.push(batch);
+    this.#thread?.post(batch.map((call) => call.operation));
+  }
+
+  #receive({ results, failures }: Answers): void {
+    const batch = this.#underWay.shift() ?? [];
+    // The worker goes on before anybody here hears of the last batch.
+    this.#send();
+    const failed = new Map(failures);
+    for (const [place, call] of batch.entries()) {
+      const error = failed.get(place);
+      this.#settled(call);
+      if (error) call.reject(errorOfWire(error));
+      else call.resolve(results[place]);
+    }
+    this.#schedule();
+    if (this.#pending() === 0) this.#whenIdle?.();
+    else if (this.#state === "stopping") this.#hurryAll();
+  }
+
+  #settled(call: Call): void {
+    this.#bytes -= call.bytes;
+    for (const key of call.keys) if (this.#lastOf.get(key) === call) this.#lastOf.delete(key);
+    const listeners = this.#listeners.get(call);
+    if (!listeners) return;
+    this.#listeners.delete(call);
+    for (const listener of listeners) listener();
+  }
+
+  #mayRestart(): boolean {
+    const since = this.#options.clock.now() - RESTART_PERIOD_MS;
+    this.#deaths = this.#deaths.filter((atMs) => atMs > since);
+    return this.#deaths.length < RESTARTS_MAX;
+  }
+
+  #launch(): Promise<void> {
+    this.#state = "starting";
+    return new Promise((resolve, reject) => {
+      this.#whenReady = { resolve, reject };
+      this.#thread ??= this.#startThread();
+      this.#thread.post("open");
+    });
+  }
+
+  #startThread(): Thread {
+    const thread = this.#options.startThread(this.#options.data, {
+      onMessage: (message) => {
+        if (this.#thread === thread) this.#heard(message);
+      },
+      onExit: (cause) => {
+        if (this.#thread === thread) this.#died(cause);
+      },
+    });
+    return thread;
+  }
+
+  #heard(message: FromWorker): void {
+    if (message === "ready") {
+      if (this.#state === "starting") this.#state = "open";
+      this.#whenReady?.resolve();
+      this.#whenReady = undefined;
+      this.#schedule();
+    } else if ("failed" in message) {
+      this.#whenReady?.reject(errorOfWire(message.failed));
+      this.#thread?.kill();
+    } else this.#receive(message);
+  }
+
+  #died(cause: Error): void {
+    const wasStarting = this.#state === "starting";
+    this.#thread = undefined;
+    if (this.#state === "closed") return;
+    this.#whenReady?.reject(
+      cause instanceof RuntimeError ? cause : unavailable(`the store's worker did not start (${cause.message}); see its cause`),
+    );
+    this.#whenReady = undefined;
+    this.#loseAll(cause);
+    if (this.#state === "stopping") {
+      this.#whenIdle?.();
+      this.#whenClosed?.();
+      return;
+    }
+    // A first start that fails is its caller's to repeat.
+    const isFirst = wasStarting && this.#deaths.length === 0;
+    this.#state = isFirst ? "closed" : "down";
+    if (isFirst) return;
+    this.#deaths.push(this.#options.clock.now());
+    if (this.#mayRestart()) void this.#launch().catch(() => undefined);
+  }
+
+  /** What was with the worker may be committed or not; what waited surely is not. */
+  #loseAll(cause: Error): void {
+    const sent = this.#underWay.splice(0).flat();
+    const waiting = [...this.#queue.slice(this.#sent), ...this.#lazy];
+    this.#queue = [];
+    this.#sent = 0;
+    this.#lazy.clear();
+    this.#lazyOf.clear();
+    const retryAfterMs = 250;
+    for (const call of sent) {
+      this.#settled(call);
+      call.reject(
+        new AmbiguousError(
+          "STORE_UNAVAILABLE",
+          "the store's worker died before it answered; look whether the write is there, or repeat it",
+          { cause, retryAfterMs },
+        ),
+      );
+    }
+    for (const call of waiting) {
+      this.#settled(call);
+      call.reject(
+        new TransientError("STORE_UNAVAILABLE", "the store's worker died; it is started again, repeat the write", { cause, retryAfterMs }),
+      );
+    }
+  }
 }

@@ -1,10 +1,19 @@
+/** Chats as wholes: lists, parking, commands, reset, retry, export and erasure. */
 import type { ChatKey } from "../../core/chat-key.ts";
-import type { ChatRecord, HistoryEntry, Page, PageRequest } from "../../ports/store/records.ts";
+import type { ChatRecord, Page, PageRequest } from "../../ports/store/records.ts";
 import type { ChatFilter, ChatStore, CommandCommit, SnapshotWrite } from "../../ports/store/store.ts";
-import { json, recordOf, type ChatRow, type Engine, type Value } from "./engine.ts";
-import { putParts } from "./outbox.ts";
-import { historyOfRow, type HistorySql, type InboxSql } from "./rows.ts";
-import { closeTurn, endRows, seqsOf, writeSnapshot } from "./turns.ts";
+import { chain, type ChainedLog } from "./chain.ts";
+import { chatOfRow, json, recordOf, type ChatRow, type ChatSql } from "./chat-row.ts";
+import type { Engine, Value } from "./engine.ts";
+import { endHeld, heldRows } from "./held.ts";
+import { eventsOf, historyOf, rowsOfLastFailed, turnsOf, writeLedger, writeSnapshot, type LedgerSql } from "./ledger.ts";
+import { insertParts, partsOf } from "./outbox.ts";
+import { inboxOfRow, partOfRow, turnOfOpen, type InboxSql, type PartSql } from "./rows.ts";
+import { abandonRun, closeTurn } from "./turns.ts";
+import { packWrite } from "./wire.ts";
+
+/** Ended turns looked through for the last failed one. */
+const TURNS_BACK = 1_000;
 
 export function open(engine: Engine, key: ChatKey): ChatRecord | undefined {
   const chat = engine.chat(key);
@@ -23,19 +32,19 @@ export function list(engine: Engine, filter: ChatFilter, page: PageRequest): Pag
     values.push(filter.query);
   }
   if (filter.states !== undefined) {
-    conditions.push(`state IN (${filter.states.map(() => "?").join(", ")})`);
-    values.push(...filter.states);
+    conditions.push("state IN (SELECT value FROM json_each(?))");
+    values.push(JSON.stringify(filter.states));
   }
   return pageOf(engine, conditions, values, page);
 }
 
 export function needingWork(engine: Engine, page: PageRequest): Page<ChatRecord> {
-  return pageOf(engine, ["key > ?", "(waiting > 0 OR commands > 0 OR unsettled > 0 OR open_turn IS NOT NULL)"], [page.cursor ?? ""], page);
+  return pageOf(engine, ["key > ?", "(waiting > 0 OR commands > 0 OR unsettled > 0 OR turn IS NOT NULL)"], [page.cursor ?? ""], page);
 }
 
 function pageOf(engine: Engine, conditions: readonly string[], values: readonly Value[], page: PageRequest): Page<ChatRecord> {
-  const rows = engine.all<ChatRow>(`SELECT * FROM chats WHERE ${conditions.join(" AND ")} ORDER BY key LIMIT ?`, ...values, page.limit + 1);
-  const items = rows.slice(0, page.limit).map((row) => recordOf(engine, row));
+  const rows = engine.all<ChatSql>(`SELECT * FROM chats WHERE ${conditions.join(" AND ")} ORDER BY key LIMIT ?`, ...values, page.limit + 1);
+  const items = rows.slice(0, page.limit).map((row) => recordOf(engine, chatOfRow(row)));
   return { items, next: rows.length > page.limit ? items.at(-1)?.key : undefined };
 }
 
@@ -49,83 +58,98 @@ export function counts(engine: Engine): Awaited<ReturnType<ChatStore["counts"]>>
 
 export function park(engine: Engine, key: ChatKey, fence: number, write: SnapshotWrite): "parked" | "fenced" {
   const chat = engine.chat(key);
-  if (!chat || chat.fence !== fence) return "fenced";
-  writeSnapshot(engine, chat, write);
+  if (chat?.fence !== fence) return "fenced";
+  writeSnapshot(engine, chat, packWrite(write));
   return "parked";
 }
 
 export function command(engine: Engine, request: CommandCommit): Awaited<ReturnType<ChatStore["command"]>> {
   const chat = engine.chat(request.chat);
-  const row =
+  const ended =
     chat &&
-    engine.get<InboxSql>(
-      "SELECT * FROM inbox WHERE chat = ? AND seq = ? AND status = 'waiting' AND kind <> 'message'",
+    engine.run(
+      "UPDATE inbox SET status = 'consumed' WHERE chat = ? AND seq = ? AND status = 'waiting' AND kind <> 'message'",
       chat.id,
       request.seq,
     );
-  if (!chat || !row) return "ended";
-  engine.run("UPDATE inbox SET status = 'consumed' WHERE chat = ? AND seq = ?", chat.id, request.seq);
+  if (!chat || !ended) return "ended";
   chat.commands -= 1;
-  const dropped = request.stop ? dropBefore(engine, chat, request.seq, request.atMs) : 0;
-  if (request.archive) archive(engine, chat);
-  chat.settings = JSON.stringify({ ...json<Record<string, string>>(chat.settings), ...request.settings });
-  engine.changed(chat);
+  const dropped = request.stop ? stop(engine, chat, request.seq, request.atMs) : 0;
+  if (request.archive) chat.archived = chat.ledger;
+  if (Object.keys(request.settings).length > 0)
+    chat.settings = JSON.stringify({ ...json<Record<string, string>>(chat.settings), ...request.settings });
+  engine.changed(chat, "intake");
+  engine.changed(chat, "rest");
   const reply = request.reply?.map((item) =>
     item.type === "text" ? { ...item, text: item.text.replaceAll("{dropped}", String(dropped)) } : item,
   );
-  const status = request.delivered ? "sent" : "waiting";
-  const [part] = reply
-    ? putParts(engine, chat, [reply], {
+  const parts = reply
+    ? insertParts(engine, chat, [JSON.stringify(reply)], {
         groupId: `command.${request.seq}`,
-        first: status,
-        rest: status,
+        first: request.delivered ? "sent" : "waiting",
         atMs: request.atMs,
-        inReplyTo: [request.seq],
+        inReplyTo: JSON.stringify([request.seq]),
       })
     : [];
-  return { dropped, fence: chat.fence, waiting: chat.waiting, part };
+  return { dropped, fence: chat.fence, waiting: chat.waiting, part: partsOf(chat, parts)[0] };
 }
 
 /** Closes the open turn and drops the messages older than `seq`; whoever runs the turn is fenced off. */
-function dropBefore(engine: Engine, chat: ChatRow, seq: number, atMs: number): number {
+function stop(engine: Engine, chat: ChatRow, seq: number, atMs: number): number {
   chat.fence += 1;
-  closeTurn(engine, chat, "stopped", atMs);
-  const older = engine.all<{ seq: number }>(
-    "SELECT seq FROM inbox WHERE chat = ? AND seq >= ? AND seq < ? AND status = 'waiting' AND kind = 'message'",
+  let dropped = 0;
+  if (chat.open) {
+    const { open } = chat;
+    dropped += endHeld(engine, chat, open, (held) => (held < seq ? "dropped" : "waiting"));
+    abandonRun(engine, open.runId, atMs);
+    writeLedger(engine, chat, { atMs, turn: closeTurn(engine, chat, open, "stopped", atMs, null) });
+  }
+  failRuns(engine, chat, seq, atMs);
+  const free = engine.run(
+    "UPDATE inbox SET status = 'dropped' WHERE chat = ? AND seq < ? AND status = 'waiting' AND kind = 'message'",
     chat.id,
-    chat.first_waiting,
     seq,
   );
-  return endRows(
-    engine,
-    chat,
-    older.map((row) => row.seq),
-    "dropped",
-    null,
-  );
+  chat.waiting -= free;
+  engine.changed(chat, "intake");
+  return dropped + free;
 }
 
-function archive(engine: Engine, chat: ChatRow): void {
-  engine.run("UPDATE history SET archived = 1 WHERE chat = ? AND archived = 0", chat.id);
+/** Cron rows that are dropped before their turn end their runs. */
+function failRuns(engine: Engine, chat: ChatRow, seq: number, atMs: number): void {
+  const rows = engine.all<{ run_id: string }>(
+    "SELECT run_id FROM inbox WHERE chat = ? AND seq < ? AND status = 'waiting' AND run_id IS NOT NULL",
+    chat.id,
+    seq,
+  );
+  for (const row of rows) abandonRun(engine, row.run_id, atMs);
 }
 
 export function reset(engine: Engine, key: ChatKey, atMs: number): { readonly dropped: number; readonly fence: number } | undefined {
   const chat = engine.chat(key);
   if (!chat) return undefined;
-  const dropped = dropBefore(engine, chat, Number.MAX_SAFE_INTEGER, atMs);
+  const dropped = stop(engine, chat, Number.MAX_SAFE_INTEGER, atMs);
   engine.run("UPDATE inbox SET status = 'dropped' WHERE chat = ? AND status = 'waiting'", chat.id);
+  if (chat.snapshot !== null) {
+    engine.run(
+      "INSERT OR REPLACE INTO archived_snapshots (chat, revision, at, snapshot) VALUES (?, ?, ?, ?)",
+      chat.id,
+      chat.revision,
+      atMs,
+      chat.snapshot,
+    );
+  }
   Object.assign(chat, {
     commands: 0,
-    waiting: 0,
     snapshot: null,
     timers: null,
     timer_at: null,
     state: "idle",
     since_at: atMs,
     error: null,
+    archived: chat.ledger,
   });
-  archive(engine, chat);
-  engine.changed(chat);
+  for (const side of ["intake", "machine", "rest"] as const) engine.changed(chat, side);
   return { dropped, fence: chat.fence };
 }
 
@@ -138,34 +162,31 @@ export function retry(
   if (!chat) return undefined;
   chat.fence += 1;
   chat.error = null;
-  engine.changed(chat);
+  engine.changed(chat, "intake");
+  engine.changed(chat, "rest");
+  const { open } = chat;
   if (options.skip) {
-    const skipped = endRows(engine, chat, closeTurn(engine, chat, "failed", options.atMs), "failed", null);
+    const skipped = open ? endHeld(engine, chat, open, () => "failed") : 0;
+    if (open) {
+      abandonRun(engine, open.runId, options.atMs);
+      writeLedger(engine, chat, { atMs: options.atMs, turn: closeTurn(engine, chat, open, "failed", options.atMs, open.error) });
+    }
     return { restored: 0, skipped, fence: chat.fence };
   }
-  if (chat.open_turn !== null) {
-    engine.run("UPDATE turns SET failures = 0, status = 'waiting' WHERE chat = ? AND turn_id = ?", chat.id, chat.open_turn);
-    const turn = engine.get<{ rows: string }>("SELECT rows FROM turns WHERE chat = ? AND turn_id = ?", chat.id, chat.open_turn);
-    return { restored: turn ? seqsOf(turn).length : 0, skipped: 0, fence: chat.fence };
-  }
-  return { restored: restoreFailed(engine, chat), skipped: 0, fence: chat.fence };
+  if (!open) return { restored: restoreFailed(engine, chat), skipped: 0, fence: chat.fence };
+  Object.assign(open, { failures: 0, status: "waiting" });
+  return { restored: open.rows.length, skipped: 0, fence: chat.fence };
 }
 
 function restoreFailed(engine: Engine, chat: ChatRow): number {
-  const turn = engine.get<{ turn_id: string; rows: string }>(
-    "SELECT turn_id, rows FROM turns WHERE chat = ? AND status = 'failed' ORDER BY ended_at DESC, turn_id DESC LIMIT 1",
-    chat.id,
-  );
-  if (!turn) return 0;
-  const seqs = seqsOf(turn);
   let restored = 0;
-  for (const seq of seqs)
+  for (const [, id] of rowsOfLastFailed(engine, chat, TURNS_BACK)) {
     restored += engine.run(
-      "UPDATE inbox SET status = 'waiting', turn_id = NULL WHERE chat = ? AND seq = ? AND status = 'failed'",
+      "UPDATE inbox SET status = 'waiting', turn_id = NULL WHERE id = ? AND chat = ? AND status = 'failed'",
+      id,
       chat.id,
-      seq,
     );
-  if (restored > 0) chat.first_waiting = chat.waiting === 0 ? Math.min(...seqs) : Math.min(chat.first_waiting, ...seqs);
+  }
   chat.waiting += restored;
   return restored;
 }
@@ -174,35 +195,52 @@ export function readdress(engine: Engine, key: ChatKey, address: string): void {
   const chat = engine.chat(key);
   if (!chat) return;
   chat.address = address;
-  engine.changed(chat);
+  engine.changed(chat, "rest");
 }
 
-export function history(engine: Engine, key: ChatKey, limit: number): readonly HistoryEntry[] {
-  const chat = engine.chat(key);
-  if (!chat) return [];
-  return engine
-    .all<HistorySql>("SELECT * FROM history WHERE chat = ? AND archived = 0 ORDER BY entry DESC LIMIT ?", chat.id, limit)
-    .map(historyOfRow)
-    .reverse();
+/** The rows of a chat in a log: along its chain, and those that wait, which a chain cut by retention may not reach. */
+function rowsOf<T extends { readonly id: number }>(engine: Engine, log: ChainedLog, chat: ChatRow): T[] {
+  const found = new Map(chain<T>(engine, log, { chatId: chat.id, head: chat[log] }).map((row) => [row.id, row]));
+  const waiting = log === "inbox" ? "'waiting'" : "'waiting', 'draft'";
+  if (log === "inbox" || log === "outbox") {
+    for (const row of engine.all<T>(`SELECT * FROM ${log} WHERE chat = ? AND status IN (${waiting})`, chat.id)) found.set(row.id, row);
+  }
+  return [...found.values()].sort((a, b) => a.id - b.id);
 }
-
-/** Tables whose rows belong to a chat by its row id. */
-const OF_CHAT = ["inbox", "turns", "journal", "history", "outbox", "events"] as const;
 
 export function exportChat(engine: Engine, key: ChatKey): Readonly<Record<string, unknown>> | undefined {
   const chat = engine.chat(key);
   if (!chat) return undefined;
-  const tables = OF_CHAT.map(
-    (table) =>
-      [table, engine.all<Record<string, unknown>>(`SELECT * FROM ${table} WHERE chat = ?`, chat.id).map((row) => ({ ...row }))] as const,
+  const archived = engine.all<{ revision: number; at: number; snapshot: string }>(
+    "SELECT revision, at, snapshot FROM archived_snapshots WHERE chat = ? ORDER BY revision",
+    chat.id,
   );
-  return { chat: recordOf(engine, chat), ...Object.fromEntries(tables) };
+  const ledger = rowsOf<LedgerSql>(engine, "ledger", chat);
+  return {
+    chat: recordOf(engine, chat),
+    inbox: rowsOf<InboxSql>(engine, "inbox", chat).map((row) => inboxOfRow(key, row)),
+    turns: [...turnsOf(key, ledger), ...(chat.open ? [turnOfOpen(chat, chat.open)] : [])],
+    journal: engine
+      .all<object>("SELECT turn_id AS turnId, place, type, key, body, at AS atMs FROM journal WHERE chat = ?", chat.id)
+      .map((row) => ({ ...row })),
+    history: ledger.flatMap((row) => historyOf([row]).map((entry) => ({ ...entry, isArchived: row.id <= chat.archived }))),
+    outbox: rowsOf<PartSql>(engine, "outbox", chat).map((row) => partOfRow(key, row)),
+    events: eventsOf(ledger),
+    archivedSnapshots: archived.map((row) => ({ revision: row.revision, atMs: row.at, snapshot: json(row.snapshot) })),
+  };
 }
 
 export function erase(engine: Engine, key: ChatKey): boolean {
   const chat = engine.chat(key);
   if (!chat) return false;
-  for (const table of OF_CHAT) engine.run(`DELETE FROM ${table} WHERE chat = ?`, chat.id);
+  const held = heldRows(engine, chat).map((row) => row.id);
+  engine.keepIds();
+  for (const log of ["inbox", "ledger", "outbox"] as const) {
+    const ids = rowsOf<{ id: number }>(engine, log, chat).map((row) => row.id);
+    for (const id of log === "inbox" ? [...ids, ...held] : ids) engine.run(`DELETE FROM ${log} WHERE id = ?`, id);
+  }
+  engine.run("DELETE FROM journal WHERE chat = ?", chat.id);
+  engine.run("DELETE FROM archived_snapshots WHERE chat = ?", chat.id);
   engine.run("DELETE FROM chats WHERE id = ?", chat.id);
   engine.forgetChat(chat);
   return true;

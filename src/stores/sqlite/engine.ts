@@ -1,73 +1,31 @@
 /**
- * The database inside its worker: prepared statements, and the rows of chats in a write-back cache. The writer is the only owner, so a
+ * The database inside its thread: prepared statements, and the rows of chats in a write-back cache. The writer is the only owner, so a
  * cached chat row is the truth; changed ones are written once a transaction, and a rollback forgets them all.
  */
 import { channelOf, type ChatKey } from "../../core/chat-key.ts";
 import { invariant } from "../../core/errors.ts";
-import type { TurnClass } from "../../core/turn-class.ts";
-import type { ChatRecord, OpenTurn, StoredSnapshot, StoredTimer } from "../../ports/store/records.ts";
+import { chatOfRow, packTurn, type ChatRow, type ChatSql } from "./chat-row.ts";
 import type { Database, Statement } from "./driver.ts";
-
-/** A row of `chats`, as stored. */
-export interface ChatRow {
-  readonly id: number;
-  readonly key: ChatKey;
-  readonly channel: string;
-  address: string;
-  fence: number;
-  revision: number;
-  last_seq: number;
-  last_entry: number;
-  last_part: number;
-  /** No message below this sequence number waits. */
-  first_waiting: number;
-  /** No part below this number is unsettled. */
-  first_unsettled: number;
-  waiting: number;
-  commands: number;
-  unsettled: number;
-  open_turn: string | null;
-  state: string;
-  since_at: number;
-  snapshot: string | null;
-  timers: string | null;
-  timer_at: number | null;
-  settings: string;
-  error: string | null;
-  message_at: number | null;
-  reply_at: number | null;
-  busy_at: number | null;
-}
 
 export type Value = string | number | null;
 
-/** Chats kept in the cache; beyond it the longest unused goes. */
-const CACHE_MAX = 20_000;
-const COLUMNS = [
-  "address",
-  "fence",
-  "revision",
-  "last_seq",
-  "last_entry",
-  "last_part",
-  "first_waiting",
-  "first_unsettled",
-  "waiting",
-  "commands",
-  "unsettled",
-  "open_turn",
-  "state",
-  "since_at",
-  "snapshot",
-  "timers",
-  "timer_at",
-  "settings",
-  "error",
-  "message_at",
-  "reply_at",
-  "busy_at",
-] as const satisfies readonly (keyof ChatRow)[];
-const UPDATE = `UPDATE chats SET ${COLUMNS.map((column) => `${column} = ?`).join(", ")} WHERE id = ?`;
+/** Tables that are written in order. Their ids are never used twice, since a chain may end at a row that was deleted. */
+export const LOGS = ["inbox", "ledger", "outbox", "runs"] as const;
+export type Log = (typeof LOGS)[number];
+
+/** Chats kept in the cache; beyond it the one that came first goes. */
+const CACHE_MAX = 10_000;
+
+/** Columns that change together. */
+const SIDES = {
+  intake: ["fence", "last_seq", "waiting", "commands", "inbox", "message_at", "turn"],
+  delivery: ["unsettled", "sending", "outbox", "reply_at"],
+  machine: ["revision", "ledger", "state", "since_at", "snapshot"],
+  rest: ["address", "archived", "busy_at", "timer_at", "timers", "settings", "error"],
+} as const;
+export type Side = keyof typeof SIDES;
+const BITS: Readonly<Record<Side, number>> = { intake: 1, delivery: 2, machine: 4, rest: 8 };
+const SIDE_NAMES = Object.keys(SIDES) as Side[];
 
 export interface Engine {
   readonly db: Database;
@@ -79,9 +37,12 @@ export interface Engine {
   readonly chatById: (id: number) => ChatRow;
   /** The chat's row, made at first contact. */
   readonly meet: (key: ChatKey, address: string, atMs: number) => ChatRow;
-  /** Marks a row to be written with the transaction. */
-  readonly changed: (row: ChatRow) => void;
+  /** Marks a side of a row to be written with the transaction. */
+  readonly changed: (row: ChatRow, side: Side) => void;
   readonly forgetChat: (row: ChatRow) => void;
+  readonly nextId: (log: Log) => number;
+  /** Notes how far the ids went; part of every transaction that deletes rows of a log. */
+  readonly keepIds: () => void;
   /** Writes the changed rows; before COMMIT. */
   readonly flush: () => void;
   /** After ROLLBACK. */
@@ -90,9 +51,7 @@ export interface Engine {
 
 export function createEngine(db: Database): Engine {
   const statements = new Map<string, Statement>();
-  const cache = new Map<ChatKey, ChatRow>();
-  const keys = new Map<number, ChatKey>();
-  const dirty = new Set<ChatRow>();
+  const lastIds = new Map<Log, number>();
 
   const prepare = (sql: string): Statement => {
     let statement = statements.get(sql);
@@ -104,14 +63,50 @@ export function createEngine(db: Database): Engine {
   };
   const get = <T>(sql: string, ...values: Value[]): T | undefined => prepare(sql).get(...values) as T | undefined;
   const run = (sql: string, ...values: Value[]): number => Number(prepare(sql).run(...values).changes);
+  const lastId = (log: Log): number => {
+    const known = lastIds.get(log);
+    if (known !== undefined) return known;
+    const sql = `SELECT max(coalesce((SELECT max(id) FROM ${log}), 0), coalesce((SELECT value FROM counters WHERE name = ?), 0)) AS id`;
+    return get<{ id: number }>(sql, log)?.id ?? 0;
+  };
+  const chats = createChatCache(get, run);
+
+  return {
+    db,
+    run,
+    get,
+    all: <T>(sql: string, ...values: Value[]) => prepare(sql).all(...values) as T[],
+    ...chats,
+    nextId: (log) => {
+      const id = lastId(log) + 1;
+      lastIds.set(log, id);
+      return id;
+    },
+    keepIds: () => {
+      for (const log of LOGS) run("INSERT OR REPLACE INTO counters (name, value) VALUES (?, ?)", log, lastId(log));
+    },
+    forget: () => {
+      chats.forget();
+      lastIds.clear();
+    },
+  };
+}
+
+type ChatCache = Pick<Engine, "chat" | "chatById" | "meet" | "changed" | "forgetChat" | "flush" | "forget">;
+
+function createChatCache(get: Engine["get"], run: Engine["run"]): ChatCache {
+  const cache = new Map<ChatKey, ChatRow>();
+  const keys = new Map<number, ChatKey>();
+  /** Changed rows, and which sides of them. */
+  const dirty = new Map<ChatRow, number>();
 
   const keep = (row: ChatRow): ChatRow => {
     cache.set(row.key, row);
     keys.set(row.id, row.key);
     if (cache.size > CACHE_MAX) {
-      for (const [key, old] of cache) {
-        if (dirty.has(old)) continue;
-        cache.delete(key);
+      for (const old of cache.values()) {
+        if (dirty.has(old) || old === row) continue;
+        cache.delete(old.key);
         keys.delete(old.id);
         break;
       }
@@ -121,21 +116,12 @@ export function createEngine(db: Database): Engine {
 
   const chat = (key: ChatKey): ChatRow | undefined => {
     const known = cache.get(key);
-    if (known) {
-      // Least recently used goes first.
-      cache.delete(key);
-      cache.set(key, known);
-      return known;
-    }
-    const row = get<ChatRow>("SELECT * FROM chats WHERE key = ?", key);
-    return row && keep({ ...row });
+    if (known) return known;
+    const row = get<ChatSql>("SELECT * FROM chats WHERE key = ?", key);
+    return row && keep(chatOfRow(row));
   };
 
   return {
-    db,
-    run,
-    get,
-    all: <T>(sql: string, ...values: Value[]) => prepare(sql).all(...values) as T[],
     chat,
     chatById: (id) => {
       const key = keys.get(id) ?? get<{ key: ChatKey }>("SELECT key FROM chats WHERE id = ?", id)?.key;
@@ -147,28 +133,27 @@ export function createEngine(db: Database): Engine {
       const known = chat(key);
       if (known) return known;
       run(
-        `INSERT INTO chats (key, channel, address, fence, revision, last_seq, last_entry, last_part, first_waiting, first_unsettled, waiting, commands, unsettled, state, since_at, settings)
-         VALUES (?, ?, ?, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 'idle', ?, '{}')`,
+        `INSERT INTO chats (key, channel, fence, last_seq, waiting, commands, inbox, unsettled, outbox, revision, ledger, state, since_at, address, archived, settings)
+         VALUES (?, ?, 0, 0, 0, 0, 0, 0, 0, 0, 0, 'idle', ?, ?, 0, '{}')`,
         key,
         channelOf(key),
-        address,
         atMs,
+        address,
       );
       const row = chat(key);
       invariant(row, `chat ${key} was not stored`);
       return row;
     },
-    changed: (row) => void dirty.add(row),
+    changed: (row, side) => void dirty.set(row, (dirty.get(row) ?? 0) | BITS[side]),
     forgetChat: (row) => {
       cache.delete(row.key);
       keys.delete(row.id);
       dirty.delete(row);
     },
     flush: () => {
-      const update = prepare(UPDATE);
-      for (const row of dirty) {
-        const values: Value[] = COLUMNS.map((column) => row[column]);
-        update.run(...values, row.id);
+      for (const [row, sides] of dirty) {
+        const update = updateOf(sides);
+        run(update.sql, ...update.columns.map((column) => valueOf(row, column)), row.id);
       }
       dirty.clear();
     },
@@ -180,65 +165,24 @@ export function createEngine(db: Database): Engine {
   };
 }
 
-export function json<T>(text: string | null | undefined): T | undefined {
-  return text === null || text === undefined ? undefined : (JSON.parse(text) as T);
+type Column = (typeof SIDES)[Side][number];
+
+interface Update {
+  readonly sql: string;
+  readonly columns: readonly Column[];
 }
 
-export function text(value: unknown): string | null {
-  return value === undefined || value === null ? null : JSON.stringify(value);
+const UPDATES: (Update | undefined)[] = [];
+
+function updateOf(sides: number): Update {
+  const known = UPDATES[sides];
+  if (known) return known;
+  const columns = SIDE_NAMES.filter((side) => (sides & BITS[side]) !== 0).flatMap((side): readonly Column[] => SIDES[side]);
+  const update = { sql: `UPDATE chats SET ${columns.map((column) => `${column} = ?`).join(", ")} WHERE id = ?`, columns };
+  UPDATES[sides] = update;
+  return update;
 }
 
-export const optional = <T>(value: T | null): T | undefined => (value === null ? undefined : value);
-
-interface TurnFacts {
-  readonly turn_id: string;
-  readonly status: OpenTurn["status"];
-  readonly attempt: number;
-  readonly failures: number;
-  readonly started_at: number;
-}
-
-export function openTurnOf(engine: Pick<Engine, "get">, row: ChatRow): OpenTurn | undefined {
-  if (row.open_turn === null) return undefined;
-  const turn = engine.get<TurnFacts>(
-    "SELECT turn_id, status, attempt, failures, started_at FROM turns WHERE chat = ? AND turn_id = ?",
-    row.id,
-    row.open_turn,
-  );
-  return (
-    turn && { turnId: turn.turn_id, status: turn.status, attempt: turn.attempt, failures: turn.failures, startedAtMs: turn.started_at }
-  );
-}
-
-/** Sequence number and class of the oldest waiting message. */
-export function firstWaiting(engine: Pick<Engine, "get">, row: ChatRow): { readonly seq: number; readonly class: TurnClass } | undefined {
-  if (row.waiting === 0) return undefined;
-  return engine.get(
-    "SELECT seq, class FROM inbox WHERE chat = ? AND seq >= ? AND status = 'waiting' AND kind = 'message' ORDER BY seq LIMIT 1",
-    row.id,
-    row.first_waiting,
-  );
-}
-
-export function recordOf(engine: Pick<Engine, "get">, row: ChatRow): ChatRecord {
-  return {
-    key: row.key,
-    channel: row.channel,
-    address: row.address,
-    fence: row.fence,
-    revision: row.revision,
-    snapshot: json<StoredSnapshot>(row.snapshot),
-    timers: json<StoredTimer[]>(row.timers) ?? [],
-    state: row.state,
-    sinceMs: row.since_at,
-    waiting: row.waiting,
-    waitingCommands: row.commands,
-    waitingClass: firstWaiting(engine, row)?.class,
-    unsettledParts: row.unsettled,
-    openTurn: openTurnOf(engine, row),
-    settings: json<Record<string, string>>(row.settings) ?? {},
-    lastMessageAtMs: optional(row.message_at),
-    lastReplyAtMs: optional(row.reply_at),
-    error: json(row.error),
-  };
+function valueOf(row: ChatRow, column: Column): Value {
+  return column === "turn" ? packTurn(row.open) : row[column];
 }

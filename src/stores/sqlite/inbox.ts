@@ -1,148 +1,135 @@
-import { bodyOfRow, type InboxSql } from "./rows.ts";
-import { firstWaiting, recordOf, text, type ChatRow, type Engine } from "./engine.ts";
-import { putParts } from "./outbox.ts";
-import { openTurn } from "./turns.ts";
+/** What comes in: rows with their dedupe keys, and the lists of what waits. */
 import type { ChatKey } from "../../core/chat-key.ts";
 import type { InboxRow, Page, PageRequest } from "../../ports/store/records.ts";
-import type { AppendRequest, AppendResult } from "../../ports/store/store.ts";
+import { recordOf, type ChatRow } from "./chat-row.ts";
+import { cursorNumber } from "./cursor.ts";
+import type { Engine } from "./engine.ts";
+import { heldRows, holdRows } from "./held.ts";
+import { insertParts } from "./outbox.ts";
+import { inboxOfRow, partOfRow, type InboxSql } from "./rows.ts";
+import type { AppendAnswer, AppendWire } from "./wire.ts";
 
 /** Commands and answers may exceed the limit of messages by this factor. */
 const COMMANDS_FACTOR = 10;
+const COMMANDS_LISTED = 100;
+/** Stands in a dedupe row for the number of an update that was refused. */
+const REFUSED = 0;
 
-interface DedupeSql {
-  readonly body_hash: string;
-  readonly seq: number;
-}
+const INSERT = `INSERT INTO inbox (id, chat, prev, seq, kind, class, status, turn_id, run_id, received_at, sender, content)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+const NOTE = "INSERT OR IGNORE INTO dedupe (scope, external_id, body_hash, seq, at) VALUES (?, ?, ?, ?, ?)";
 
-export function append(engine: Engine, requests: readonly AppendRequest[]): readonly AppendResult[] {
-  return requests.map((request) => appendOne(engine, request, undefined));
+export function append(engine: Engine, rows: readonly AppendWire[]): readonly AppendAnswer[] {
+  return rows.map((row) => appendOne(engine, row, undefined));
 }
 
 /** `runId` is set for the row of a cron instant. */
-export function appendOne(engine: Engine, request: AppendRequest, runId: string | undefined): AppendResult {
-  const known =
-    request.dedupe &&
-    engine.get<DedupeSql>(
-      "SELECT body_hash, seq FROM dedupe WHERE scope = ? AND external_id = ?",
-      request.dedupe.scope,
-      request.dedupe.externalId,
-    );
-  if (known) {
-    if (known.body_hash !== request.dedupe?.bodyHash) return { status: "conflict" };
-    // Sequence number 0 marks an update that was refused.
-    return known.seq === 0 ? { status: "full", reply: undefined } : { status: "duplicate", seq: known.seq };
-  }
-  const chat = engine.chat(request.chat);
-  const isMessage = request.kind === "message";
-  if (chat && (isMessage ? chat.waiting >= request.inboxMax : chat.commands >= request.inboxMax * COMMANDS_FACTOR))
-    return refuse(engine, chat, request);
-  return accept(engine, chat ?? engine.meet(request.chat, request.address, request.receivedAtMs), request, runId);
+export function appendOne(engine: Engine, wire: AppendWire, runId: string | undefined): AppendAnswer {
+  const [key, address, kind, , , , receivedAtMs, scope, externalId, bodyHash, inboxMax] = wire;
+  const known = engine.chat(key);
+  const isFull = known !== undefined && (kind === "message" ? known.waiting >= inboxMax : known.commands >= inboxMax * COMMANDS_FACTOR);
+  if (isFull) return refuse(engine, known, wire);
+  const seq = (known?.last_seq ?? 0) + 1;
+  if (scope !== null && engine.run(NOTE, scope, externalId, bodyHash, seq, receivedAtMs) === 0) return repeated(engine, wire);
+  return accept(engine, known ?? engine.meet(key, address, receivedAtMs), wire, seq, runId);
 }
 
-function refuse(engine: Engine, chat: ChatRow, request: AppendRequest): AppendResult {
-  const { busyReply } = request;
-  if (!busyReply) return { status: "full", reply: undefined };
-  noteUpdate(engine, request, 0);
-  if (chat.busy_at !== null && request.receivedAtMs - chat.busy_at < busyReply.everyMs) return { status: "full", reply: undefined };
-  chat.busy_at = request.receivedAtMs;
-  engine.changed(chat);
-  const [reply] = putParts(engine, chat, [busyReply.content], {
-    groupId: `busy.${chat.last_part + 1}`,
-    first: "waiting",
-    rest: "waiting",
-    atMs: request.receivedAtMs,
-    inReplyTo: [],
-  });
-  return { status: "full", reply };
-}
-
-function accept(engine: Engine, chat: ChatRow, request: AppendRequest, runId: string | undefined): AppendResult {
-  const seq = ++chat.last_seq;
-  const isMessage = request.kind === "message";
-  const isSole = isMessage && chat.waiting === 0 && chat.open_turn === null;
-  if (isMessage) {
-    if (chat.waiting === 0) chat.first_waiting = seq;
-    chat.waiting += 1;
-  } else chat.commands += 1;
-  chat.message_at = request.receivedAtMs;
-  engine.changed(chat);
-  const content = JSON.stringify(request.content);
-  engine.run(
-    "INSERT INTO inbox (chat, seq, kind, class, content, sender, received_at, status, turn_id, run_id) VALUES (?, ?, ?, ?, ?, ?, ?, 'waiting', NULL, ?)",
-    chat.id,
-    seq,
-    request.kind,
-    request.turnClass,
-    content,
-    text(request.sender),
-    request.receivedAtMs,
-    runId ?? null,
-  );
-  if (request.dedupe) noteUpdate(engine, request, seq);
-  const row: InboxRow = {
-    chat: request.chat,
-    seq,
-    kind: request.kind,
-    turnClass: request.turnClass,
-    content: request.content,
-    sender: request.sender,
-    receivedAtMs: request.receivedAtMs,
-    status: "waiting",
-    turnId: undefined,
-  };
-  const claim =
-    request.claim && isSole
-      ? openTurn(
-          engine,
-          chat,
-          { chat: request.chat, turnId: request.claim.turnId, rowsMax: 1, suspect: request.claim.suspect, atMs: request.receivedAtMs },
-          [row],
-          runId,
-        )
-      : undefined;
-  return { status: "accepted", seq, chat: request.open ? recordOf(engine, chat) : undefined, claim };
-}
-
-function noteUpdate(engine: Engine, request: AppendRequest, seq: number): void {
-  if (!request.dedupe) return;
-  const { scope, externalId, bodyHash } = request.dedupe;
-  engine.run(
-    "INSERT INTO dedupe (scope, external_id, body_hash, seq, at) VALUES (?, ?, ?, ?, ?)",
+/** The update is known: what was answered to it the first time. */
+function repeated(engine: Engine, [, , , , , , , scope, externalId, bodyHash]: AppendWire): AppendAnswer {
+  const before = engine.get<{ body_hash: string; seq: number }>(
+    "SELECT body_hash, seq FROM dedupe WHERE scope = ? AND external_id = ?",
     scope,
     externalId,
-    bodyHash,
-    seq,
-    request.receivedAtMs,
   );
+  if (before?.body_hash !== bodyHash) return ["conflict"];
+  return before.seq === REFUSED ? ["full", undefined] : ["duplicate", before.seq];
 }
 
+function refuse(engine: Engine, chat: ChatRow, wire: AppendWire): AppendAnswer {
+  const [, , , , , , receivedAtMs, scope, externalId, bodyHash, , busyReply, busyEveryMs] = wire;
+  if (scope !== null && engine.get("SELECT 1 FROM dedupe WHERE scope = ? AND external_id = ?", scope, externalId))
+    return repeated(engine, wire);
+  if (busyReply === null) return ["full", undefined];
+  if (scope !== null) engine.run(NOTE, scope, externalId, bodyHash, REFUSED, receivedAtMs);
+  if (chat.busy_at !== null && receivedAtMs - chat.busy_at < busyEveryMs) return ["full", undefined];
+  chat.busy_at = receivedAtMs;
+  engine.changed(chat, "rest");
+  const [reply] = insertParts(engine, chat, [busyReply], {
+    groupId: `busy.${chat.last_seq}.${receivedAtMs}`,
+    first: "waiting",
+    atMs: receivedAtMs,
+  });
+  return ["full", reply && partOfRow(chat.key, reply)];
+}
+
+function accept(engine: Engine, chat: ChatRow, wire: AppendWire, seq: number, runId: string | undefined): AppendAnswer {
+  const [, address, kind, turnClass, content, sender, receivedAtMs, , , , , , , isOpened, claimTurnId, isSuspect] = wire;
+  const isMessage = kind === "message";
+  const isClaimed = claimTurnId !== null && isMessage && chat.waiting === 0 && chat.open === undefined;
+  const id = engine.nextId("inbox");
+  engine.run(
+    INSERT,
+    id,
+    chat.id,
+    chat.inbox,
+    seq,
+    kind,
+    turnClass,
+    isClaimed ? "held" : "waiting",
+    isClaimed ? claimTurnId : null,
+    runId ?? null,
+    receivedAtMs,
+    sender,
+    content,
+  );
+  chat.inbox = id;
+  chat.last_seq = seq;
+  if (isMessage) chat.waiting += 1;
+  else chat.commands += 1;
+  chat.message_at = receivedAtMs;
+  engine.changed(chat, "intake");
+  if (address !== "" && chat.address === "") {
+    chat.address = address;
+    engine.changed(chat, "rest");
+  }
+  if (isClaimed)
+    holdRows(engine, chat, {
+      turnId: claimTurnId,
+      isSuspect,
+      atMs: receivedAtMs,
+      class: turnClass,
+      rows: [[seq, id]],
+      runId: runId ?? null,
+    });
+  if (!isClaimed && !isOpened) return seq;
+  return ["accepted", seq, isClaimed ? chat.fence : 0, isOpened ? recordOf(engine, chat) : undefined];
+}
+
+/** Held by the open turn or free, oldest first. */
 export function waiting(engine: Engine, key: ChatKey, page: PageRequest): Page<InboxRow> {
   const chat = engine.chat(key);
+  const after = cursorNumber(page.cursor);
   if (!chat) return { items: [], next: undefined };
-  const rows = engine.all<InboxSql>(
+  const free = engine.all<InboxSql>(
     "SELECT * FROM inbox WHERE chat = ? AND seq > ? AND status = 'waiting' ORDER BY seq LIMIT ?",
     chat.id,
-    Math.max(
-      Number(page.cursor ?? 0),
-      Math.min(chat.commands > 0 ? 0 : Number.MAX_SAFE_INTEGER, (firstWaiting(engine, chat)?.seq ?? 1) - 1),
-    ),
+    after,
     page.limit + 1,
   );
-  const held = heldRows(engine, chat);
-  const items = rows.slice(0, page.limit).map((row) => bodyOfRow(key, row, held.has(row.seq) ? (chat.open_turn ?? undefined) : undefined));
+  const held = heldRows(engine, chat).filter((row) => row.seq > after);
+  const rows = [...held, ...free].sort((a, b) => a.seq - b.seq);
+  const items = rows.slice(0, page.limit).map((row) => inboxOfRow(key, row));
   return { items, next: rows.length > page.limit ? String(items.at(-1)?.seq) : undefined };
-}
-
-function heldRows(engine: Engine, chat: ChatRow): ReadonlySet<number> {
-  if (chat.open_turn === null) return new Set();
-  const turn = engine.get<{ rows: string }>("SELECT rows FROM turns WHERE chat = ? AND turn_id = ?", chat.id, chat.open_turn);
-  return new Set(turn ? (JSON.parse(turn.rows) as number[]) : []);
 }
 
 export function commands(engine: Engine, key: ChatKey): readonly InboxRow[] {
   const chat = engine.chat(key);
   if (!chat || chat.commands === 0) return [];
   return engine
-    .all<InboxSql>("SELECT * FROM inbox WHERE chat = ? AND status = 'waiting' AND kind <> 'message' ORDER BY seq LIMIT 100", chat.id)
-    .map((row) => bodyOfRow(key, row, undefined));
+    .all<InboxSql>(
+      "SELECT * FROM inbox WHERE chat = ? AND status = 'waiting' AND kind <> 'message' ORDER BY seq LIMIT ?",
+      chat.id,
+      COMMANDS_LISTED,
+    )
+    .map((row) => inboxOfRow(key, row));
 }

@@ -1,8 +1,13 @@
+/** Cron jobs and their runs; one transaction per instant. */
 import type { JobRecord, Page, PageRequest, RunDelivery, RunRecord } from "../../ports/store/records.ts";
 import type { AppendResult, JobStore } from "../../ports/store/store.ts";
-import { text, type Engine } from "./engine.ts";
+import { text } from "./chat-row.ts";
+import { cursorNumber } from "./cursor.ts";
+import type { Engine } from "./engine.ts";
 import { appendOne } from "./inbox.ts";
 import { runOfRow, type RunSql } from "./rows.ts";
+import { runOf } from "./turns.ts";
+import { packAppend, unpackAppend } from "./wire.ts";
 
 interface JobSql {
   readonly id: string;
@@ -54,39 +59,33 @@ export function claimInstant(
   claim: Parameters<JobStore["claimInstant"]>[0],
 ): { readonly appended: AppendResult | undefined } | "gone" {
   const job = get(engine, claim.jobId);
-  if (
-    !job ||
-    job.nextAtMs !== claim.instantMs ||
-    engine.get("SELECT 1 FROM runs WHERE job = ? AND instant = ?", claim.jobId, claim.instantMs)
-  )
-    return "gone";
+  const isClaimed = engine.get("SELECT 1 FROM runs WHERE job = ? AND instant = ?", claim.jobId, claim.instantMs) !== undefined;
+  if (!job || job.paused || job.nextAtMs !== claim.instantMs || isClaimed) return "gone";
   engine.run("UPDATE jobs SET next_at = ? WHERE id = ?", claim.nextAtMs ?? null, claim.jobId);
-  const isRunning = claim.status === "running";
   engine.run(
-    "INSERT INTO runs (run_id, job, instant, started_at, ended_at, status, delivery, error, deliver_to) VALUES (?, ?, ?, ?, ?, ?, 'none', NULL, ?)",
+    "INSERT INTO runs (id, run_id, job, instant, started_at, ended_at, status, delivery, error, deliver_to) VALUES (?, ?, ?, ?, ?, ?, ?, 'none', NULL, ?)",
+    engine.nextId("runs"),
     claim.runId,
     claim.jobId,
     claim.instantMs,
     claim.atMs,
-    isRunning ? null : claim.atMs,
+    claim.status === "running" ? null : claim.atMs,
     claim.status,
     job.deliverTo ?? null,
   );
   if (!claim.append) return { appended: undefined };
-  const appended = appendOne(engine, claim.append, claim.runId);
+  const answer = appendOne(engine, packAppend(claim.append), claim.runId);
+  const appended = unpackAppend(claim.append, answer, runOf(engine, claim.runId));
   if (appended.status !== "accepted") {
-    engine.run(
-      "UPDATE runs SET status = 'skipped', ended_at = ?, error = ? WHERE run_id = ?",
-      claim.atMs,
-      text({ code: "INBOX_FULL", message: "earlier runs of the job still wait" }),
-      claim.runId,
-    );
+    const error = text({ code: "INBOX_FULL", message: "earlier runs of the job still wait" });
+    engine.run("UPDATE runs SET status = 'skipped', ended_at = ?, error = ? WHERE run_id = ?", claim.atMs, error, claim.runId);
   }
   return { appended };
 }
 
+/** Newest instant first. */
 export function runs(engine: Engine, jobId: string, page: PageRequest): Page<RunRecord> {
-  const before = Number(page.cursor ?? Number.MAX_SAFE_INTEGER);
+  const before = cursorNumber(page.cursor, Number.MAX_SAFE_INTEGER);
   const rows = engine.all<RunSql>(
     "SELECT * FROM runs WHERE job = ? AND instant < ? ORDER BY instant DESC LIMIT ?",
     jobId,

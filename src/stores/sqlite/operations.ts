@@ -1,58 +1,31 @@
 /** Every operation of the port by its name, as the workers run it: inside a transaction, on their engine. */
-import type { ChatKey } from "../../core/chat-key.ts";
-import type { EventRecord, StoredTimer } from "../../ports/store/records.ts";
+import type { AppendRequest, AppendResult, OutboxStore, TurnCommit, TurnStore } from "../../ports/store/store.ts";
+import * as cells from "./cells.ts";
 import * as chats from "./chats.ts";
-import { json, type Engine } from "./engine.ts";
+import type { Engine } from "./engine.ts";
 import * as inbox from "./inbox.ts";
 import * as jobs from "./jobs.ts";
+import * as ledger from "./ledger.ts";
 import * as outbox from "./outbox.ts";
 import { createSweeper } from "./sweep.ts";
 import * as turns from "./turns.ts";
+import { packAppend, packCommit, packSettle, unpackAppend, unpackCommit, unpackSettle } from "./wire.ts";
 
-interface EventSql {
-  readonly revision: number;
-  readonly at: number;
-  readonly events: string;
-  readonly before: string;
-  readonly after: string;
-}
+type Bound<F> = F extends (engine: Engine, ...args: infer A) => infer R ? (...args: A) => R : never;
 
-function timersDueBefore(engine: Engine, beforeMs: number, limit: number): readonly { chat: ChatKey; timer: StoredTimer }[] {
-  return engine
-    .all<{ key: ChatKey; timers: string }>(
-      "SELECT key, timers FROM chats WHERE timer_at < ? ORDER BY timer_at, key LIMIT ?",
-      beforeMs,
-      limit,
-    )
-    .flatMap(({ key, timers }) => (json<StoredTimer[]>(timers) ?? []).map((timer) => ({ chat: key, timer })))
-    .filter(({ timer }) => timer.dueAtMs < beforeMs)
-    .sort((a, b) => a.timer.dueAtMs - b.timer.dueAtMs)
-    .slice(0, limit);
-}
-
-function eventsOf(engine: Engine, key: ChatKey, from: number, limit: number): readonly EventRecord[] {
-  const chat = engine.chat(key);
-  if (!chat) return [];
-  return engine
-    .all<EventSql>("SELECT * FROM events WHERE chat = ? AND revision >= ? ORDER BY revision LIMIT ?", chat.id, from, limit)
-    .map((row) => ({
-      revision: row.revision,
-      atMs: row.at,
-      events: JSON.parse(row.events) as EventRecord["events"],
-      stateBefore: row.before,
-      stateAfter: row.after,
-    }));
-}
-
-/** `read` runs on the read-only worker; all others are writes. */
+/** `read` is for the read-only worker, `write` for the writer; `packed` are the hot ones in the form in which they travel. */
 export function createOperations(engine: Engine) {
-  const sweeper = createSweeper(engine);
-  type Bound<F> = F extends (engine: Engine, ...args: infer A) => infer R ? (...args: A) => R : never;
   const bind = <F extends (engine: Engine, ...args: never[]) => unknown>(operation: F): Bound<F> =>
     ((...args: never[]) => operation(engine, ...args)) as Bound<F>;
+  const packed = { append: bind(inbox.append), commit: bind(turns.commit), settle: bind(outbox.settle) };
+  type Settle = Parameters<OutboxStore["settle"]>;
   return {
+    packed,
     write: {
-      "inbox.append": bind(inbox.append),
+      "inbox.append": (requests: readonly AppendRequest[]): readonly AppendResult[] => {
+        const answers = packed.append(requests.map(packAppend));
+        return requests.map((request, place) => unpackAppend(request, answers[place]));
+      },
       "chats.park": bind(chats.park),
       "chats.command": bind(chats.command),
       "chats.reset": bind(chats.reset),
@@ -61,13 +34,14 @@ export function createOperations(engine: Engine) {
       "chats.erase": bind(chats.erase),
       "turns.claim": bind(turns.claim),
       "turns.journal": bind(turns.journal),
-      "turns.commit": bind(turns.commit),
+      "turns.commit": (commit: TurnCommit): Awaited<ReturnType<TurnStore["commit"]>> =>
+        unpackCommit(commit, packed.commit(packCommit(commit))),
       "turns.fail": bind(turns.fail),
       "turns.ask": bind(turns.ask),
       "turns.recover": bind(turns.recover),
       "outbox.put": bind(outbox.put),
       "outbox.take": bind(outbox.take),
-      "outbox.settle": bind(outbox.settle),
+      "outbox.settle": (settle: Settle[0], next: Settle[1]) => unpackSettle(packed.settle(packSettle(settle, next))),
       "outbox.expire": bind(outbox.expire),
       "outbox.revive": bind(outbox.revive),
       "outbox.purge": bind(outbox.purge),
@@ -75,19 +49,11 @@ export function createOperations(engine: Engine) {
       "jobs.remove": bind(jobs.remove),
       "jobs.claimInstant": bind(jobs.claimInstant),
       "jobs.setDelivery": bind(jobs.setDelivery),
-      "kv.set": (namespace: string, cell: string, value: unknown): void => {
-        engine.run("INSERT OR REPLACE INTO kv (namespace, cell, value) VALUES (?, ?, ?)", namespace, cell, JSON.stringify(value ?? null));
-      },
-      "kv.remove": (namespace: string, cell: string): void => {
-        engine.run("DELETE FROM kv WHERE namespace = ? AND cell = ?", namespace, cell);
-      },
-      "nodes.beat": (node: string, atMs: number): void => {
-        engine.run("INSERT OR REPLACE INTO nodes (node, seen_at) VALUES (?, ?)", node, atMs);
-      },
-      ping: (): void => {
-        engine.run("INSERT OR REPLACE INTO kv (namespace, cell, value) VALUES ('store', 'ping', '1')");
-      },
-      sweep: sweeper.sweep,
+      "kv.set": bind(cells.setCell),
+      "kv.remove": bind(cells.removeCell),
+      "nodes.beat": bind(cells.beat),
+      ping: bind(cells.ping),
+      sweep: createSweeper(engine),
     },
     read: {
       "inbox.waiting": bind(inbox.waiting),
@@ -96,7 +62,7 @@ export function createOperations(engine: Engine) {
       "chats.list": bind(chats.list),
       "chats.needingWork": bind(chats.needingWork),
       "chats.counts": bind(chats.counts),
-      "chats.history": bind(chats.history),
+      "chats.history": bind(ledger.history),
       "chats.export": bind(chats.exportChat),
       "turns.steps": bind(turns.steps),
       "turns.list": bind(turns.list),
@@ -106,14 +72,10 @@ export function createOperations(engine: Engine) {
       "jobs.list": bind(jobs.list),
       "jobs.due": bind(jobs.due),
       "jobs.runs": bind(jobs.runs),
-      "timers.dueBefore": bind(timersDueBefore),
-      "events.list": bind(eventsOf),
-      "kv.get": (namespace: string, cell: string): unknown =>
-        json(engine.get<{ value: string }>("SELECT value FROM kv WHERE namespace = ? AND cell = ?", namespace, cell)?.value),
-      "nodes.list": () =>
-        engine
-          .all<{ node: string; seen_at: number }>("SELECT * FROM nodes ORDER BY node")
-          .map((row) => ({ node: row.node, seenAtMs: row.seen_at })),
+      "timers.dueBefore": bind(cells.timersDueBefore),
+      "events.list": bind(ledger.events),
+      "kv.get": bind(cells.getCell),
+      "nodes.list": bind(cells.nodes),
     },
   };
 }
@@ -121,3 +83,4 @@ export function createOperations(engine: Engine) {
 export type Operations = ReturnType<typeof createOperations>;
 export type WriteName = keyof Operations["write"];
 export type ReadName = keyof Operations["read"];
+export type PackedName = keyof Operations["packed"];

@@ -1,246 +1,251 @@
+/**
+ * What goes out: parts in order per chat. A part that is being sent is named by its chat's row and is in no index; the ones that wait are
+ * in a partial one.
+ */
 import type { ChatKey } from "../../core/chat-key.ts";
 import type { Content } from "../../core/content.ts";
 import type { OutboxPart, Page, PageRequest, PartStatus, RunDelivery } from "../../ports/store/records.ts";
-import type { OutboxStore, SendOutcome, TakeResult } from "../../ports/store/store.ts";
-import { text, type ChatRow, type Engine, type Value } from "./engine.ts";
+import type { OutboxStore, TakeResult } from "../../ports/store/store.ts";
+import { chain } from "./chain.ts";
+import type { ChatRow } from "./chat-row.ts";
+import { cursorNumber } from "./cursor.ts";
+import type { Engine } from "./engine.ts";
 import { partOfRow, type PartSql } from "./rows.ts";
+import { numberOfId, type SettleAnswer, type SettleWire } from "./wire.ts";
 
-/** Parts of one chat lie together: the id is the chat's row id and the number of the part within it. */
-const PARTS_PER_CHAT = 100_000_000;
-const UNSETTLED = "status IN ('draft', 'waiting', 'sending')";
+const WAITING = "status IN ('waiting', 'draft')";
+const INSERT = `INSERT INTO outbox (id, chat, prev, group_id, part, of, status, attempts, ambiguous, created_at, run_id, in_reply_to, content)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)`;
 
-const idOf = (chat: ChatRow, number: number): number => chat.id * PARTS_PER_CHAT + number;
-const numberOf = (id: number): number => id % PARTS_PER_CHAT;
-const chatIdOf = (id: number): number => Math.floor(id / PARTS_PER_CHAT);
-const settled = (status: PartStatus): boolean => status === "sent" || status === "dead" || status === "expired";
+/** Nothing else gets into the text of a statement. */
+const STATUSES: Readonly<Record<PartStatus, string>> = {
+  draft: "draft",
+  waiting: "waiting",
+  sending: "sending",
+  sent: "sent",
+  expired: "expired",
+  dead: "dead",
+};
 
-export interface PutOptions {
+type PutOptions = Parameters<OutboxStore["put"]>[2];
+
+const isSettled = (status: PartStatus): boolean => status === "sent" || status === "dead" || status === "expired";
+
+interface InsertOptions {
   readonly groupId: string;
-  /** Status of the first part and of the others. */
-  readonly first: PartStatus;
-  readonly rest: PartStatus;
+  /** Status of the first part; the others wait, or are sent when it is. */
+  readonly first: "waiting" | "sending" | "sent";
   readonly atMs: number;
-  readonly inReplyTo: readonly number[];
+  /** JSON array of sequence numbers. */
+  readonly inReplyTo?: string;
   readonly runId?: string;
 }
 
-export function putParts(engine: Engine, chat: ChatRow, contents: readonly Content[], options: PutOptions): readonly OutboxPart[] {
-  engine.changed(chat);
+/** Stores the parts of one group; `contents` are JSON texts. */
+export function insertParts(engine: Engine, chat: ChatRow, contents: readonly string[], options: InsertOptions): readonly PartSql[] {
+  const { groupId, first, atMs, inReplyTo = "[]", runId } = options;
+  engine.changed(chat, "delivery");
   return contents.map((content, place) => {
-    const status = place === 0 ? options.first : options.rest;
-    const number = ++chat.last_part;
-    if (settled(status)) chat.reply_at = options.atMs;
-    else {
-      if (chat.unsettled === 0) chat.first_unsettled = number;
-      chat.unsettled += 1;
-    }
-    const id = idOf(chat, number);
+    const status = place === 0 || first === "sent" ? first : "waiting";
+    const id = engine.nextId("outbox");
     const attempts = status === "sending" ? 1 : 0;
-    engine.run(
-      `INSERT INTO outbox (id, chat, group_id, part, of, content, status, attempts, ambiguous, created_at, in_reply_to, run_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?)`,
-      id,
-      chat.id,
-      options.groupId,
-      place + 1,
-      contents.length,
-      JSON.stringify(content),
-      status,
-      attempts,
-      options.atMs,
-      JSON.stringify(options.inReplyTo),
-      options.runId ?? null,
-    );
+    const prev = chat.outbox;
+    engine.run(INSERT, id, chat.id, prev, groupId, place + 1, contents.length, status, attempts, atMs, runId ?? null, inReplyTo, content);
+    chat.outbox = id;
+    if (status === "sent") chat.reply_at = atMs;
+    else chat.unsettled += 1;
+    if (status === "sending") chat.sending = id;
     return {
-      id: String(id),
-      chat: chat.key,
-      turnId: options.groupId,
+      id,
+      chat: chat.id,
+      prev,
+      group_id: groupId,
       part: place + 1,
       of: contents.length,
       content,
       status,
       attempts,
-      ambiguous: false,
-      createdAtMs: options.atMs,
-      nextTryAtMs: undefined,
-      platformId: undefined,
-      error: undefined,
-      inReplyTo: options.inReplyTo,
+      ambiguous: 0,
+      created_at: atMs,
+      revived_at: null,
+      next_try_at: null,
+      platform_id: null,
+      error: null,
+      in_reply_to: inReplyTo,
+      run_id: runId ?? null,
     };
   });
 }
 
-export function put(
-  engine: Engine,
-  key: ChatKey,
-  contents: readonly Content[],
-  options: Parameters<OutboxStore["put"]>[2],
-): readonly OutboxPart[] {
+export const partsOf = (chat: ChatRow, rows: readonly PartSql[]): readonly OutboxPart[] => rows.map((row) => partOfRow(chat.key, row));
+
+export function put(engine: Engine, key: ChatKey, parts: readonly Content[], options: PutOptions): readonly OutboxPart[] {
   const chat = engine.meet(key, "", options.atMs);
-  const status = options.delivered ? "sent" : "waiting";
-  return putParts(engine, chat, contents, { groupId: options.groupId, first: status, rest: status, atMs: options.atMs, inReplyTo: [] });
-}
-
-function firstUnsettled(engine: Engine, chat: ChatRow): PartSql | undefined {
-  if (chat.unsettled === 0) return undefined;
-  return engine.get<PartSql>(
-    `SELECT * FROM outbox WHERE id >= ? AND id < ? AND ${UNSETTLED} ORDER BY id LIMIT 1`,
-    idOf(chat, chat.first_unsettled),
-    idOf(chat, PARTS_PER_CHAT),
+  const contents = parts.map((part) => JSON.stringify(part));
+  return partsOf(
+    chat,
+    insertParts(engine, chat, contents, { groupId: options.groupId, first: options.delivered ? "sent" : "waiting", atMs: options.atMs }),
   );
 }
 
-/** A part is settled: counters, hint, and what it means for the run it came from. */
-function settlePart(engine: Engine, chat: ChatRow, part: PartSql, status: PartStatus): void {
+/** A part has its end: what that means for its chat and for the cron run it came from. */
+function settled(engine: Engine, chat: ChatRow, part: Pick<PartSql, "id" | "group_id" | "run_id">, status: PartStatus): void {
   chat.unsettled -= 1;
-  if (numberOf(part.id) === chat.first_unsettled) chat.first_unsettled += 1;
-  engine.changed(chat);
+  if (chat.sending === part.id) chat.sending = null;
+  engine.changed(chat, "delivery");
   if (part.run_id === null) return;
-  const rest = engine.get(
-    `SELECT 1 FROM outbox WHERE id > ? AND id < ? AND group_id = ? AND ${UNSETTLED} LIMIT 1`,
-    part.id,
-    idOf(chat, PARTS_PER_CHAT),
-    part.group_id,
-  );
-  const delivery: RunDelivery | undefined = status !== "sent" ? "failed" : rest ? undefined : "delivered";
+  const hasMore =
+    engine.get(
+      `SELECT 1 FROM outbox WHERE chat = ? AND id > ? AND group_id = ? AND ${WAITING} LIMIT 1`,
+      chat.id,
+      part.id,
+      part.group_id,
+    ) !== undefined;
+  const delivery: RunDelivery | undefined = status !== "sent" ? "failed" : hasMore ? undefined : "delivered";
   if (delivery) engine.run("UPDATE runs SET delivery = ? WHERE run_id = ? AND delivery = 'waiting'", delivery, part.run_id);
 }
 
 function expirePart(engine: Engine, chat: ChatRow, part: PartSql): void {
   engine.run("UPDATE outbox SET status = 'expired' WHERE id = ?", part.id);
-  settlePart(engine, chat, part, "expired");
+  settled(engine, chat, part, "expired");
 }
 
 export function take(engine: Engine, key: ChatKey, options: { readonly atMs: number; readonly maxAgeMs: number }): TakeResult {
   const chat = engine.chat(key);
-  if (!chat) return { type: "none" };
-  for (let part = firstUnsettled(engine, chat); part; part = firstUnsettled(engine, chat)) {
-    if (part.status !== "waiting") return { type: "none" };
-    if (part.created_at < options.atMs - options.maxAgeMs) {
+  if (!chat || chat.sending !== null) return { type: "none" };
+  while (chat.unsettled > 0) {
+    const part = engine.get<PartSql>(`SELECT * FROM outbox WHERE chat = ? AND ${WAITING} ORDER BY id LIMIT 1`, chat.id);
+    if (!part || part.status === "draft") return { type: "none" };
+    if ((part.revived_at ?? part.created_at) < options.atMs - options.maxAgeMs) {
       expirePart(engine, chat, part);
       continue;
     }
     if (part.next_try_at !== null && part.next_try_at > options.atMs) return { type: "later", atMs: part.next_try_at };
     engine.run("UPDATE outbox SET status = 'sending', attempts = attempts + 1, next_try_at = NULL WHERE id = ?", part.id);
+    chat.sending = part.id;
+    engine.changed(chat, "delivery");
     return { type: "taken", part: partOfRow(key, { ...part, status: "sending", attempts: part.attempts + 1, next_try_at: null }) };
   }
   return { type: "none" };
 }
 
-export function settle(
-  engine: Engine,
-  request: Parameters<OutboxStore["settle"]>[0],
-  next: Parameters<OutboxStore["settle"]>[1],
-): TakeResult {
-  const id = Number(request.id);
-  const part = engine.get<PartSql>("SELECT * FROM outbox WHERE id = ?", id);
-  const chat = engine.chat(request.chat);
-  if (part && chat && part.chat === chat.id && part.status === "sending" && part.attempts === request.attempt)
-    apply(engine, chat, part, request.outcome, request.atMs);
-  return next ? take(engine, request.chat, { atMs: request.atMs, maxAgeMs: next.maxAgeMs }) : { type: "none" };
+export function settle(engine: Engine, wire: SettleWire): SettleAnswer {
+  const [key, id, , , , , , atMs, maxAgeMs] = wire;
+  const chat = engine.chat(key);
+  if (!chat) return 0;
+  if (chat.sending === id) settleSending(engine, chat, wire);
+  if (maxAgeMs < 0 || chat.unsettled === 0) return 0;
+  const next = take(engine, key, { atMs, maxAgeMs });
+  return next.type === "none" ? 0 : next;
 }
 
-function apply(engine: Engine, chat: ChatRow, part: PartSql, outcome: SendOutcome, atMs: number): void {
-  switch (outcome.type) {
-    case "sent":
-      engine.run("UPDATE outbox SET status = 'sent', platform_id = ?, error = NULL WHERE id = ?", outcome.platformId, part.id);
-      chat.reply_at = atMs;
-      settlePart(engine, chat, part, "sent");
-      return;
-    case "retry":
-      engine.run(
-        "UPDATE outbox SET status = 'waiting', ambiguous = max(ambiguous, ?), next_try_at = ?, error = ? WHERE id = ?",
-        outcome.ambiguous ? 1 : 0,
-        outcome.nextTryAtMs,
-        text(outcome.error),
-        part.id,
-      );
-      return;
-    case "refused": {
-      const group = engine.all<PartSql>(
-        `SELECT * FROM outbox WHERE id >= ? AND id < ? AND group_id = ? AND ${UNSETTLED} ORDER BY id`,
-        part.id,
-        idOf(chat, PARTS_PER_CHAT),
-        part.group_id,
-      );
-      for (const one of group) {
-        engine.run("UPDATE outbox SET status = 'dead', error = ? WHERE id = ?", text(outcome.error), one.id);
-        settlePart(engine, chat, one, "dead");
-      }
-    }
+/** Nothing changes when another attempt has begun. */
+function settleSending(engine: Engine, chat: ChatRow, [, id, attempt, outcome, detail, isAmbiguous, nextTryAtMs, atMs]: SettleWire): void {
+  if (outcome === "retry") {
+    const changed = engine.run(
+      "UPDATE outbox SET status = 'waiting', ambiguous = max(ambiguous, ?), next_try_at = ?, error = ? WHERE id = ? AND attempts = ?",
+      isAmbiguous ? 1 : 0,
+      nextTryAtMs,
+      detail,
+      id,
+      attempt,
+    );
+    if (changed > 0) chat.sending = null;
+    engine.changed(chat, "delivery");
+    return;
+  }
+  const status = outcome === "sent" ? "sent" : "dead";
+  const effect = outcome === "sent" ? "platform_id = ?, error = NULL" : "error = ?";
+  const part = engine.get<Pick<PartSql, "id" | "group_id" | "run_id">>(
+    `UPDATE outbox SET status = '${status}', ${effect} WHERE id = ? AND attempts = ? RETURNING id, group_id, run_id`,
+    detail,
+    id,
+    attempt,
+  );
+  if (!part) return;
+  settled(engine, chat, part, status);
+  if (outcome === "sent") chat.reply_at = atMs;
+  else refuseRest(engine, chat, part, detail);
+}
+
+/** The rest of a reply makes no sense without its refused part. */
+function refuseRest(engine: Engine, chat: ChatRow, refused: Pick<PartSql, "id" | "group_id">, error: string): void {
+  const rest = engine.all<PartSql>(
+    `SELECT * FROM outbox WHERE chat = ? AND id > ? AND group_id = ? AND ${WAITING}`,
+    chat.id,
+    refused.id,
+    refused.group_id,
+  );
+  for (const part of rest) {
+    engine.run("UPDATE outbox SET status = 'dead', error = ? WHERE id = ?", error, part.id);
+    settled(engine, chat, part, "dead");
   }
 }
 
 export function expire(engine: Engine, key: ChatKey, beforeMs: number): number {
   const chat = engine.chat(key);
-  if (!chat) return 0;
+  if (!chat || chat.unsettled === 0) return 0;
   const old = engine.all<PartSql>(
-    "SELECT * FROM outbox WHERE id >= ? AND id < ? AND status = 'waiting' AND created_at < ?",
-    idOf(chat, chat.first_unsettled),
-    idOf(chat, PARTS_PER_CHAT),
+    `SELECT * FROM outbox WHERE chat = ? AND ${WAITING} AND status = 'waiting' AND coalesce(revived_at, created_at) < ? ORDER BY id`,
+    chat.id,
     beforeMs,
   );
   for (const part of old) expirePart(engine, chat, part);
   return old.length;
 }
 
-export function list(
-  engine: Engine,
-  filter: { readonly status?: PartStatus; readonly ambiguous?: boolean; readonly chat?: ChatKey },
-  page: PageRequest,
-): Page<OutboxPart> {
+export function list(engine: Engine, filter: Parameters<OutboxStore["list"]>[0], page: PageRequest): Page<OutboxPart> {
+  const after = cursorNumber(page.cursor);
   const chat = filter.chat === undefined ? undefined : engine.chat(filter.chat);
   if (filter.chat !== undefined && !chat) return { items: [], next: undefined };
-  const conditions = ["id > ?", "id < ?"];
-  const values: Value[] = [
-    Math.max(Number(page.cursor ?? 0), chat ? idOf(chat, 0) : 0),
-    chat ? idOf(chat, PARTS_PER_CHAT) : Number.MAX_SAFE_INTEGER,
-  ];
-  if (filter.status !== undefined) {
-    conditions.push("status = ?");
-    values.push(filter.status);
-  }
-  if (filter.ambiguous !== undefined) {
-    conditions.push("ambiguous = ?");
-    values.push(filter.ambiguous ? 1 : 0);
-  }
-  const rows = engine.all<PartSql>(`SELECT * FROM outbox WHERE ${conditions.join(" AND ")} ORDER BY id LIMIT ?`, ...values, page.limit + 1);
-  const items = rows.slice(0, page.limit).map((row) => partOfRow(engine.chatById(row.chat).key, row));
+  // A condition on the status stands in the text: only so is the index of ended parts used.
+  const status = filter.status === undefined ? "1" : `t.status = '${STATUSES[filter.status]}'`;
+  const ambiguous = filter.ambiguous === undefined ? "1" : `t.ambiguous = ${filter.ambiguous ? 1 : 0}`;
+  const where = `${status} AND ${ambiguous}`;
+  const limit = page.limit + 1;
+  const rows = chat
+    ? chain<PartSql>(engine, "outbox", { chatId: chat.id, head: chat.outbox, above: after, limit, keep: "oldest", filter: where })
+    : engine.all<PartSql>(`SELECT * FROM outbox t WHERE t.id > ? AND ${where} ORDER BY t.id LIMIT ?`, after, limit);
+  const items = rows.slice(0, page.limit).map((row) => partOfRow(chat?.key ?? engine.chatById(row.chat).key, row));
   return { items, next: rows.length > page.limit ? items.at(-1)?.id : undefined };
 }
 
 export function after(engine: Engine, key: ChatKey, id: string, limit: number): readonly OutboxPart[] | "gone" {
   const chat = engine.chat(key);
   if (!chat) return [];
-  const from = Number(id);
-  const first =
-    engine.get<{ id: number | null }>("SELECT min(id) AS id FROM outbox WHERE id > ? AND id < ?", idOf(chat, 0), idOf(chat, PARTS_PER_CHAT))
-      ?.id ?? idOf(chat, chat.last_part + 1);
-  // Something that came after the id asked for has been deleted.
-  if (!Number.isSafeInteger(from) || (from + 1 < first && numberOf(first) > 1)) return "gone";
-  return engine
-    .all<PartSql>(
-      "SELECT * FROM outbox WHERE id > ? AND id < ? ORDER BY id LIMIT ?",
-      Math.max(from, idOf(chat, 0)),
-      idOf(chat, PARTS_PER_CHAT),
-      limit,
-    )
-    .map((row) => partOfRow(key, row));
+  const above = numberOfId(id);
+  if (above < 0) return "gone";
+  const rows = chain<PartSql>(engine, "outbox", { chatId: chat.id, head: chat.outbox, above, limit, keep: "oldest" });
+  // The chain ends at a part that was deleted, and that part is later than the one asked for.
+  const missing = rows[0]?.prev ?? chat.outbox;
+  if (missing > above) return "gone";
+  return rows.map((row) => partOfRow(key, row));
 }
 
-export function revive(engine: Engine, id: string): OutboxPart | undefined {
-  const part = engine.get<PartSql>("SELECT * FROM outbox WHERE id = ? AND status IN ('dead', 'expired')", Number(id));
+export function revive(engine: Engine, id: string, atMs: number): OutboxPart | undefined {
+  const part = engine.get<PartSql>("SELECT * FROM outbox WHERE id = ? AND status IN ('dead', 'expired')", numberOfId(id));
   if (!part) return undefined;
-  const chat = engine.chatById(chatIdOf(part.id));
-  engine.run("UPDATE outbox SET status = 'waiting', next_try_at = NULL WHERE id = ?", part.id);
-  chat.first_unsettled = chat.unsettled === 0 ? numberOf(part.id) : Math.min(chat.first_unsettled, numberOf(part.id));
+  const chat = engine.chatById(part.chat);
+  engine.run("UPDATE outbox SET status = 'waiting', next_try_at = NULL, revived_at = ? WHERE id = ?", atMs, part.id);
   chat.unsettled += 1;
-  engine.changed(chat);
+  engine.changed(chat, "delivery");
   return partOfRow(chat.key, { ...part, status: "waiting", next_try_at: null });
 }
 
 export function purge(engine: Engine, id: string): boolean {
-  const part = engine.get<PartSql>("SELECT * FROM outbox WHERE id = ?", Number(id));
+  const part = engine.get<PartSql>("SELECT * FROM outbox WHERE id = ?", numberOfId(id));
   if (!part || part.status === "sending") return false;
-  if (!settled(part.status)) settlePart(engine, engine.chatById(part.chat), part, "dead");
-  return engine.run("DELETE FROM outbox WHERE id = ?", part.id) > 0;
+  const chat = engine.chatById(part.chat);
+  if (!isSettled(part.status)) settled(engine, chat, part, "dead");
+  if (chat.outbox === part.id) {
+    chat.outbox = part.prev;
+    engine.changed(chat, "delivery");
+  } else {
+    // The next part of the chat now follows the one before.
+    const [next] = chain<PartSql>(engine, "outbox", { chatId: chat.id, head: chat.outbox, above: part.id, limit: 1, keep: "oldest" });
+    if (next?.prev === part.id) engine.run("UPDATE outbox SET prev = ? WHERE id = ?", part.prev, next.id);
+  }
+  engine.run("DELETE FROM outbox WHERE id = ?", part.id);
+  engine.keepIds();
+  return true;
 }

@@ -1,5 +1,15 @@
-/** What the main thread and the workers say to each other. Batches and answers travel as one JSON text: cheaper than cloning objects. */
-import { ConfigError, InvariantError, RuntimeError, TransientError, type ErrorCode } from "../../core/errors.ts";
+/** What the main thread and the workers say to each other. Messages are cloned as they are: flat tuples cost less so than as JSON. */
+import {
+  AmbiguousError,
+  ConfigError,
+  InvariantError,
+  RequestError,
+  RuntimeError,
+  TerminalError,
+  TransientError,
+  type ErrorCode,
+} from "../../core/errors.ts";
+import { faultOf } from "./faults.ts";
 
 /** Given to a worker when it starts. */
 export interface WorkerData {
@@ -7,51 +17,42 @@ export interface WorkerData {
   readonly file: string;
 }
 
-/** One operation: its name and arguments. */
+/** One call: the operation's name and its arguments. */
 export type Operation = readonly [name: string, args: readonly unknown[]];
 
-/** `value` is absent for undefined. */
-export type Answer = { readonly value?: unknown } | { readonly error: WireError };
+/** What a batch came to: a result for each call in order, except for the ones that failed. */
+export interface Answers {
+  readonly results: readonly unknown[];
+  readonly failures: readonly (readonly [place: number, error: WireError])[];
+}
 
+/** `open` comes first: until then a worker only loads its code. */
+export type ToWorker = readonly Operation[] | "open" | "close";
+
+export type FromWorker = Answers | "ready" | { readonly failed: WireError };
+
+const CLASSES = { AmbiguousError, TransientError, TerminalError, ConfigError, RequestError, InvariantError, RuntimeError } as const;
+
+/** An error between threads: class, code, text and what the class carries. */
 export interface WireError {
-  readonly kind: "transient" | "config" | "invariant";
+  readonly name: keyof typeof CLASSES;
   readonly code: ErrorCode;
   readonly message: string;
+  readonly retryAfterMs?: number;
+  readonly path?: string;
 }
 
-export type ToWorker = { readonly type: "batch"; readonly id: number; readonly operations: string } | { readonly type: "close" };
-
-export type FromWorker =
-  | { readonly type: "ready" }
-  | { readonly type: "failed"; readonly error: WireError }
-  | { readonly type: "answers"; readonly id: number; readonly answers: string }
-  | { readonly type: "closed" };
-
-/** Errors of SQLite that the environment causes and that may pass: full, I/O, busy, locked, read-only, cannot open. */
-const PASSING = new Set([5, 6, 8, 10, 13, 14]);
-const UNREADABLE = new Set([11, 26]);
-
-export function toWire(error: unknown): WireError {
-  if (error instanceof ConfigError) return { kind: "config", code: error.code, message: error.message };
-  const number =
-    (error as { errcode?: number; sqliteCode?: number } | undefined)?.errcode ?? (error as { sqliteCode?: number } | undefined)?.sqliteCode;
-  const primary = number === undefined ? undefined : number & 0xff;
-  const message = error instanceof Error ? error.message : String(error);
-  if (primary !== undefined && UNREADABLE.has(primary)) {
-    return {
-      kind: "config",
-      code: "STORE_UNREADABLE",
-      message: `the store is damaged or no database (${message}); put a backup in its place, or move it away to start afresh`,
-    };
-  }
-  if (primary !== undefined && PASSING.has(primary)) {
-    return { kind: "transient", code: "STORE_UNAVAILABLE", message: `the store cannot write (${message}); check the disk` };
-  }
-  return { kind: "invariant", code: error instanceof RuntimeError ? error.code : "INVARIANT", message };
+export function wireError(cause: unknown): WireError {
+  const error = faultOf(cause);
+  const name = (Object.keys(CLASSES) as WireError["name"][]).find((one) => error instanceof CLASSES[one]) ?? "RuntimeError";
+  const retryAfterMs = error instanceof TransientError ? error.retryAfterMs : undefined;
+  const path = error instanceof ConfigError || error instanceof RequestError ? error.path : undefined;
+  return { name, code: error.code, message: error.message, retryAfterMs, path };
 }
 
-export function fromWire(error: WireError): Error {
-  if (error.kind === "config") return new ConfigError(error.code, error.message);
-  if (error.kind === "transient") return new TransientError(error.code, error.message, { retryAfterMs: 250 });
-  return new InvariantError(error.message);
+export function errorOfWire({ name, code, message, retryAfterMs, path }: WireError): RuntimeError {
+  if (name === "InvariantError") return new InvariantError(message);
+  if (name === "AmbiguousError" || name === "TransientError") return new CLASSES[name](code, message, { retryAfterMs });
+  if (name === "ConfigError" || name === "RequestError") return new CLASSES[name](code, message, { path });
+  return new CLASSES[name](code, message);
 }

@@ -3,7 +3,6 @@ import type { ChatKey } from "../../core/chat-key.ts";
 import type { Content } from "../../core/content.ts";
 import type { TurnClass } from "../../core/turn-class.ts";
 import type {
-  HistoryEntry,
   InboxKind,
   InboxRow,
   InboxStatus,
@@ -14,23 +13,24 @@ import type {
   RunRecord,
   RunStatus,
   TurnRecord,
-  TurnStatus,
 } from "../../ports/store/records.ts";
-import { json, optional } from "./engine.ts";
+import { json, optional, type ChatRow, type StoredTurn } from "./chat-row.ts";
 
 export interface InboxSql {
+  readonly id: number;
   readonly seq: number;
   readonly kind: InboxKind;
   readonly class: TurnClass;
   readonly content: string;
   readonly sender: string | null;
   readonly received_at: number;
-  readonly status: InboxStatus;
+  /** A row that a turn holds is `held` here, so that it is in no index; to all others it is still waiting. */
+  readonly status: InboxStatus | "held";
   readonly turn_id: string | null;
   readonly run_id: string | null;
 }
 
-export function bodyOfRow(chat: ChatKey, row: InboxSql, heldBy: string | undefined): InboxRow {
+export function inboxOfRow(chat: ChatKey, row: InboxSql): InboxRow {
   return {
     chat,
     seq: row.seq,
@@ -39,34 +39,21 @@ export function bodyOfRow(chat: ChatKey, row: InboxSql, heldBy: string | undefin
     content: JSON.parse(row.content) as Content,
     sender: json(row.sender),
     receivedAtMs: row.received_at,
-    status: row.status,
-    turnId: row.turn_id ?? heldBy,
+    status: row.status === "held" ? "waiting" : row.status,
+    turnId: optional(row.turn_id),
   };
 }
 
-export interface TurnSql {
-  readonly turn_id: string;
-  readonly status: TurnStatus;
-  readonly attempt: number;
-  readonly failures: number;
-  readonly suspect: number;
-  readonly rows: string;
-  readonly run_id: string | null;
-  readonly started_at: number;
-  readonly ended_at: number | null;
-  readonly error: string | null;
-}
-
-export function turnOfRow(chat: ChatKey, row: TurnSql): TurnRecord {
+export function turnOfOpen(chat: ChatRow, open: StoredTurn): TurnRecord {
   return {
-    chat,
-    turnId: row.turn_id,
-    status: row.status,
-    attempt: row.attempt,
-    failures: row.failures,
-    startedAtMs: row.started_at,
-    endedAtMs: optional(row.ended_at),
-    error: json(row.error),
+    chat: chat.key,
+    turnId: open.id,
+    status: open.status,
+    attempt: open.attempt,
+    failures: open.failures,
+    startedAtMs: open.startedAtMs,
+    endedAtMs: undefined,
+    error: json(open.error),
   };
 }
 
@@ -82,28 +69,10 @@ export function journalOfRow(row: JournalSql): JournalEntry {
   return { place: row.place, type: row.type, key: row.key, body: row.body, atMs: row.at };
 }
 
-export interface HistorySql {
-  readonly entry: number;
-  readonly role: HistoryEntry["role"];
-  readonly content: string;
-  readonly at: number;
-  readonly seq: number | null;
-  readonly turn_id: string | null;
-}
-
-export function historyOfRow(row: HistorySql): HistoryEntry {
-  return {
-    role: row.role,
-    content: JSON.parse(row.content) as Content,
-    atMs: row.at,
-    ...(row.seq === null ? {} : { seq: row.seq }),
-    ...(row.turn_id === null ? {} : { turnId: row.turn_id }),
-  };
-}
-
 export interface PartSql {
   readonly id: number;
   readonly chat: number;
+  readonly prev: number;
   readonly group_id: string;
   readonly part: number;
   readonly of: number;
@@ -112,6 +81,8 @@ export interface PartSql {
   readonly attempts: number;
   readonly ambiguous: number;
   readonly created_at: number;
+  /** Its age counts from here, when it is set. */
+  readonly revived_at: number | null;
   readonly next_try_at: number | null;
   readonly platform_id: string | null;
   readonly error: string | null;

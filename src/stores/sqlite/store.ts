@@ -4,36 +4,39 @@
  */
 import { chmodSync, closeSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
-import { ConfigError } from "../../core/errors.ts";
+import { invariant } from "../../core/errors.ts";
 import type { Clock } from "../../ports/clock.ts";
-import type { Store } from "../../ports/store/store.ts";
-import { createBatcher, type Urgency } from "./batcher.ts";
-import { openDatabase } from "./driver.ts";
+import type { AppendRequest, Store, TurnCommit } from "../../ports/store/store.ts";
+import { createBatcher, type Batcher, type CallOptions } from "./batcher.ts";
+import { connectReader } from "./connection.ts";
 import { createEngine } from "./engine.ts";
-import { lock } from "./lock.ts";
-import { createOperations, type Operations, type ReadName } from "./operations.ts";
-import { toWire } from "./protocol.ts";
+import { faultOf, openFaultOf } from "./faults.ts";
+import { acquire, type Ownership } from "./lock.ts";
+import { createOperations, type Operations, type PackedName, type ReadName, type WriteName } from "./operations.ts";
+import { startThread, type StartThread } from "./thread.ts";
+import { packAppend, packCommit, packSettle, unpackAppend, unpackCommit, unpackSettle } from "./wire.ts";
 
-export interface SqliteOptions {
-  /** Path of the database; its folder is made when it is missing. */
+export interface SqliteStoreOptions {
+  /** Path of the database; its folder is made when it is missing, for this user alone. */
   readonly file: string;
   readonly clock: Clock;
+  /** How worker threads come to be; for tests. */
+  readonly startThread?: StartThread;
 }
 
-type Caller<Table> = <Name extends keyof Table & string>(
-  name: Name,
-  urgency?: Urgency,
-) => Table[Name] extends (...args: infer A) => infer R ? (...args: A) => Promise<R> : never;
+type Writes = Operations["write"] & Operations["packed"];
+type Call<F> = F extends (...args: infer A) => infer R ? (...args: A) => Promise<Awaited<R>> : never;
 
-/** A durable store in one file, owned by one process. `start` throws ConfigError STORE_LOCKED, STORE_NEWER or STORE_UNREADABLE. */
-export function createSqliteStore({ file, clock }: SqliteOptions): Store {
-  const writer = createBatcher({ role: "writer", file }, clock);
-  const reader = createBatcher({ role: "reader", file }, clock);
-  let owned: { readonly release: () => void } | undefined;
-  const write: Caller<Operations["write"]> = (name, urgency) => ((...args: unknown[]) => writer.call(name, args, urgency)) as never;
-  const read: Caller<Operations["read"]> = (name) => ((...args: unknown[]) => reader.call(name, args)) as never;
-  const settle = write("outbox.settle");
-  const settleLazily = write("outbox.settle", "lazy");
+/** Keys of what is not a chat's. */
+const JOBS = ["jobs"] as const;
+const CELLS = ["cells"] as const;
+const OVERHEAD_BYTES = 256;
+
+/** A durable store in one file, owned by one process. Writes reject with TransientError STORE_UNAVAILABLE while the disk or a worker is gone, and go on by themselves. */
+export function createSqliteStore({ file, clock, startThread: start = startThread }: SqliteStoreOptions): Store {
+  const writer = createBatcher({ data: { role: "writer", file }, clock, startThread: start });
+  const reader = createBatcher({ data: { role: "reader", file }, clock, startThread: start });
+  let owned: Ownership | undefined;
 
   return {
     kind: "sqlite",
@@ -41,75 +44,153 @@ export function createSqliteStore({ file, clock }: SqliteOptions): Store {
     start: async () => {
       if (owned) return;
       makeFile(file);
-      const held = await lock(file);
+      const lock = await acquire(file);
       try {
+        reader.load();
         await writer.start();
         await reader.start();
       } catch (error) {
+        await reader.stop();
         await writer.stop();
-        held.release();
+        lock.release();
         throw error;
       }
-      owned = held;
+      owned = lock;
     },
     stop: async () => {
-      await reader.stop();
       await writer.stop();
+      await reader.stop();
       owned?.release();
       owned = undefined;
     },
+    ...modulesOf(writer, reader),
+  };
+}
+
+function modulesOf(writer: Batcher, reader: Batcher): Omit<Store, "kind" | "location" | "start" | "stop"> {
+  const send = <Name extends WriteName | PackedName>(
+    name: Name,
+    args: Parameters<Writes[Name]>,
+    options?: CallOptions,
+  ): Promise<ReturnType<Writes[Name]>> => writer.call([name, args], options) as Promise<ReturnType<Writes[Name]>>;
+  /** A write about the chat that its first argument is or names. */
+  const ofChat = <Name extends WriteName>(name: Name, options: CallOptions = {}): Call<Operations["write"][Name]> =>
+    ((...args: unknown[]) => writer.call([name, args], { ...options, keys: [keyOf(args[0])] })) as Call<Operations["write"][Name]>;
+  const write = <Name extends WriteName>(name: Name, keys: readonly string[] = []): Call<Operations["write"][Name]> =>
+    ((...args: unknown[]) => writer.call([name, args], { keys })) as Call<Operations["write"][Name]>;
+  /** A list: what is committed now. */
+  const read = <Name extends ReadName>(name: Name): Call<Operations["read"][Name]> =>
+    ((...args: unknown[]) => reader.call([name, args])) as Call<Operations["read"][Name]>;
+  /** Sees the writes on the same key that were called before it. */
+  const readAfter = <Name extends ReadName>(name: Name, key?: string): Call<Operations["read"][Name]> =>
+    (async (...args: unknown[]) => {
+      await writer.quiet(key ?? keyOf(args[0]));
+      return reader.call([name, args]);
+    }) as Call<Operations["read"][Name]>;
+
+  return {
     ping: write("ping"),
     sweep: write("sweep"),
-    inbox: { append: write("inbox.append", "first"), waiting: read("inbox.waiting"), commands: read("inbox.commands") },
+    inbox: {
+      append: async (requests) => {
+        const answers = await send("append", [requests.map(packAppend)], {
+          keys: keysOf(requests),
+          bytes: bytesOfAppends(requests),
+          mayOvertake: true,
+        });
+        return requests.map((request, place) => unpackAppend(request, answers[place]));
+      },
+      waiting: readAfter("inbox.waiting"),
+      commands: readAfter("inbox.commands"),
+    },
     chats: {
-      open: read("chats.open"),
+      open: readAfter("chats.open"),
       list: read("chats.list"),
       needingWork: read("chats.needingWork"),
       counts: read("chats.counts"),
-      park: write("chats.park"),
-      command: write("chats.command", "first"),
-      reset: write("chats.reset"),
-      retry: write("chats.retry"),
-      readdress: write("chats.readdress"),
-      history: read("chats.history"),
-      export: read("chats.export"),
-      erase: write("chats.erase"),
+      park: ofChat("chats.park"),
+      command: ofChat("chats.command"),
+      reset: ofChat("chats.reset"),
+      retry: ofChat("chats.retry"),
+      readdress: ofChat("chats.readdress"),
+      history: readAfter("chats.history"),
+      export: readAfter("chats.export"),
+      erase: ofChat("chats.erase"),
     },
     turns: {
-      claim: write("turns.claim", "first"),
-      journal: write("turns.journal"),
-      commit: write("turns.commit"),
-      fail: write("turns.fail"),
-      ask: write("turns.ask"),
+      claim: ofChat("turns.claim", { mayOvertake: true }),
+      journal: ofChat("turns.journal", { mayOvertake: true }),
+      commit: async (commit) =>
+        unpackCommit(commit, await send("commit", [packCommit(commit)], { keys: commitKeys(commit), bytes: bytesOfCommit(commit) })),
+      fail: ofChat("turns.fail"),
+      ask: ofChat("turns.ask"),
       recover: write("turns.recover"),
-      steps: read("turns.steps"),
-      list: read("turns.list"),
+      steps: readAfter("turns.steps"),
+      list: readAfter("turns.list"),
     },
     outbox: {
-      put: write("outbox.put"),
-      take: write("outbox.take"),
-      settle: (settled, next) => (settled.lazy ? settleLazily(settled, next) : settle(settled, next)),
-      expire: write("outbox.expire"),
-      list: read("outbox.list"),
-      after: read("outbox.after"),
-      revive: write("outbox.revive") as Store["outbox"]["revive"],
+      put: ofChat("outbox.put"),
+      take: ofChat("outbox.take"),
+      settle: async (settle, next) =>
+        unpackSettle(await send("settle", [packSettle(settle, next)], { keys: [settle.chat], isLazy: settle.lazy })),
+      expire: ofChat("outbox.expire"),
+      list: (filter, page) =>
+        (filter.chat === undefined ? reader.call(["outbox.list", [filter, page]]) : readParts(writer, reader, filter, page)) as ReturnType<
+          Store["outbox"]["list"]
+        >,
+      after: readAfter("outbox.after"),
+      revive: write("outbox.revive"),
       purge: write("outbox.purge"),
     },
     jobs: {
-      put: write("jobs.put"),
-      get: read("jobs.get"),
-      remove: write("jobs.remove"),
+      put: write("jobs.put", JOBS),
+      get: readAfter("jobs.get", "jobs"),
+      remove: write("jobs.remove", JOBS),
       list: read("jobs.list"),
       due: read("jobs.due"),
-      claimInstant: write("jobs.claimInstant", "first"),
+      claimInstant: (claim) =>
+        send("jobs.claimInstant", [claim], { keys: claim.append ? ["jobs", claim.append.chat] : JOBS, mayOvertake: true }),
       runs: read("jobs.runs"),
-      setDelivery: write("jobs.setDelivery"),
+      setDelivery: write("jobs.setDelivery", JOBS),
     },
     timers: { dueBefore: read("timers.dueBefore") },
-    events: { list: read("events.list") },
-    kv: { get: read("kv.get"), set: write("kv.set"), remove: write("kv.remove") },
+    events: { list: readAfter("events.list") },
+    kv: { get: readAfter("kv.get", "cells"), set: write("kv.set", CELLS), remove: write("kv.remove", CELLS) },
     nodes: { beat: write("nodes.beat"), list: read("nodes.list") },
   };
+}
+
+async function readParts(writer: Batcher, reader: Batcher, ...args: Parameters<Store["outbox"]["list"]>): Promise<unknown> {
+  await writer.quiet(args[0].chat ?? "");
+  return reader.call(["outbox.list", args]);
+}
+
+/** The chat that an argument is or names. */
+function keyOf(argument: unknown): string {
+  const key = typeof argument === "string" ? argument : (argument as { readonly chat?: unknown }).chat;
+  invariant(typeof key === "string", "a call about a chat names it first");
+  return key;
+}
+
+function keysOf(requests: readonly AppendRequest[]): readonly string[] {
+  const [only] = requests;
+  return only && requests.length === 1 ? [only.chat] : [...new Set(requests.map((request) => request.chat))];
+}
+
+const commitKeys = ({ chat, run }: TurnCommit): readonly string[] =>
+  run?.deliverTo === undefined || run.deliverTo === chat ? [chat] : [chat, run.deliverTo];
+
+/** Roughly what an item takes; files carry no bytes. */
+const bytesOfContent = (content: AppendRequest["content"]): number =>
+  content.reduce((bytes, item) => bytes + (item.type === "text" ? item.text.length : OVERHEAD_BYTES), 0);
+
+function bytesOfAppends(requests: readonly AppendRequest[]): number {
+  return requests.reduce((bytes, request) => bytes + OVERHEAD_BYTES + bytesOfContent(request.content), 0);
+}
+
+function bytesOfCommit(commit: TurnCommit): number {
+  const replies = commit.parts.reduce((bytes, part) => bytes + bytesOfContent(part), 0);
+  return 4 * OVERHEAD_BYTES + replies + commit.history.reduce((bytes, entry) => bytes + bytesOfContent(entry.content), 0);
 }
 
 /** For its owner's eyes only. */
@@ -119,47 +200,56 @@ function makeFile(file: string): void {
     closeSync(openSync(file, "a", 0o600));
     chmodSync(file, 0o600);
   } catch (cause) {
-    throw new ConfigError(
-      "STORE_UNREADABLE",
-      `${file} cannot be written (${cause instanceof Error ? cause.message : String(cause)}); name a store in a folder that may be written`,
-      {
-        path: "store",
-        cause,
-      },
-    );
+    throw openFaultOf(file, cause);
   }
 }
 
-/** The reading side of the store of a daemon that does not run. */
+/** The reading side of a store. */
 export interface SqliteReader {
-  readonly chats: Pick<Store["chats"], "open" | "list" | "counts" | "history">;
-  readonly inbox: Pick<Store["inbox"], "waiting">;
-  readonly outbox: Pick<Store["outbox"], "list">;
-  readonly turns: Pick<Store["turns"], "list" | "steps">;
+  readonly inbox: Pick<Store["inbox"], "waiting" | "commands">;
+  readonly chats: Pick<Store["chats"], "open" | "list" | "needingWork" | "counts" | "history" | "export">;
+  readonly turns: Pick<Store["turns"], "steps" | "list">;
+  readonly outbox: Pick<Store["outbox"], "list" | "after">;
+  readonly jobs: Pick<Store["jobs"], "get" | "list" | "due" | "runs">;
+  readonly timers: Store["timers"];
   readonly events: Store["events"];
-  readonly close: () => void;
+  readonly kv: Pick<Store["kv"], "get">;
+  readonly close: () => Promise<void>;
 }
 
-/** Opens a store for reading, in this thread and without its lock. @throws ConfigError STORE_UNREADABLE when there is none */
+/**
+ * Opens a store for reading, in this thread and without its lock; what a running daemon commits meanwhile is seen.
+ * @throws ConfigError STORE_UNREADABLE when there is none or it is damaged, STORE_NEWER
+ */
 export async function openSqliteReader({ file }: { readonly file: string }): Promise<SqliteReader> {
-  try {
-    const db = await openDatabase(file, { readOnly: true });
-    const engine = createEngine(db);
-    const operations = createOperations(engine).read;
-    const read = <Name extends ReadName>(name: Name) =>
-      (async (...args: never[]) => {
-        engine.forget();
+  const db = await connectReader(file);
+  const engine = createEngine(db);
+  const operations = createOperations(engine).read;
+  const read = <Name extends ReadName>(name: Name): Call<Operations["read"][Name]> =>
+    (async (...args: never[]) => {
+      engine.forget();
+      try {
         return (operations[name] as (...given: never[]) => unknown)(...args);
-      }) as (...args: Parameters<Operations["read"][Name]>) => Promise<ReturnType<Operations["read"][Name]>>;
-    return {
-      chats: { open: read("chats.open"), list: read("chats.list"), counts: read("chats.counts"), history: read("chats.history") },
-      inbox: { waiting: read("inbox.waiting") },
-      outbox: { list: read("outbox.list") },
-      turns: { list: read("turns.list"), steps: read("turns.steps") },
-      events: { list: read("events.list") },
-      close: () => db.close(),
-    };
-  } catch (cause) {
-    throw new ConfigError("STORE_UNREADABLE", `${file} cannot be read: ${toWire(cause).message}`, { path: "store", cause });
-  }
+      } catch (error) {
+        throw faultOf(error);
+      }
+    }) as Call<Operations["read"][Name]>;
+  return {
+    inbox: { waiting: read("inbox.waiting"), commands: read("inbox.commands") },
+    chats: {
+      open: read("chats.open"),
+      list: read("chats.list"),
+      needingWork: read("chats.needingWork"),
+      counts: read("chats.counts"),
+      history: read("chats.history"),
+      export: read("chats.export"),
+    },
+    turns: { steps: read("turns.steps"), list: read("turns.list") },
+    outbox: { list: read("outbox.list"), after: read("outbox.after") },
+    jobs: { get: read("jobs.get"), list: read("jobs.list"), due: read("jobs.due"), runs: read("jobs.runs") },
+    timers: { dueBefore: read("timers.dueBefore") },
+    events: { list: read("events.list") },
+    kv: { get: read("kv.get") },
+    close: async () => db.close(),
+  };
 }

@@ -1,0 +1,58 @@
+/** Connections to the file, each with the settings of its role. */
+import { openDatabase, type Database } from "./driver.ts";
+import { openFaultOf } from "./faults.ts";
+import { checkVersion, migrate } from "./schema.ts";
+
+/** Pages of 4 KiB in the write-ahead log after which a commit folds it into the file: 16 MiB. */
+const CHECKPOINT_PAGES = 4_000;
+/** Bytes beyond which the log's file is cut back. */
+const LOG_BYTES_MAX = 64 * 1024 * 1024;
+const BUSY_MS = 5_000;
+
+const WRITER = `
+PRAGMA busy_timeout = ${BUSY_MS};
+PRAGMA auto_vacuum = INCREMENTAL;
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = FULL;
+PRAGMA cache_size = -65536;
+PRAGMA temp_store = MEMORY;
+PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES};
+PRAGMA journal_size_limit = ${LOG_BYTES_MAX};
+`;
+const READER = `
+PRAGMA busy_timeout = ${BUSY_MS};
+PRAGMA cache_size = -16384;
+PRAGMA temp_store = MEMORY;
+PRAGMA query_only = 1;
+`;
+
+/**
+ * A connection that writes; the schema is brought to the newest.
+ * @throws ConfigError STORE_NEWER, STORE_UNREADABLE
+ */
+export async function connectWriter(file: string): Promise<Database> {
+  return connect(file, false, (db) => {
+    db.exec(WRITER);
+    migrate(db);
+  });
+}
+
+/** A connection that only reads a file that exists. @throws ConfigError STORE_NEWER, STORE_UNREADABLE */
+export async function connectReader(file: string): Promise<Database> {
+  return connect(file, true, (db) => {
+    db.exec(READER);
+    checkVersion(db);
+  });
+}
+
+async function connect(file: string, readOnly: boolean, prepare: (db: Database) => void): Promise<Database> {
+  let db: Database | undefined;
+  try {
+    db = await openDatabase(file, { readOnly });
+    prepare(db);
+    return db;
+  } catch (error) {
+    if (db?.isOpen) db.close();
+    throw openFaultOf(file, error);
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * The migrations in order, and with them the tables.
+ *
+ * Rows are written in the order in which they come, so that a group commit over many chats touches few pages: `inbox`, `outbox` and
+ * `ledger` are logs by id. Each of their rows names the row of the same chat before it (`prev`), the chat's row names the newest: a chat
+ * is read by walking back. What is not found so is in a small partial index (rows and parts that wait) or in the chat's row itself:
+ * counters, the open turn with the rows that it holds, the part being sent. The way of a message needs no other index. The ledger has one
+ * row for what one commit added: the event row of its revision, the turn that ended, the entries of the history.
+ */
+import type { Database } from "./driver.ts";
+
+export type Migration = (db: Database) => void;
+
+const FIRST = `
+CREATE TABLE chats (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, channel TEXT NOT NULL,
+  fence INTEGER NOT NULL, last_seq INTEGER NOT NULL, waiting INTEGER NOT NULL, commands INTEGER NOT NULL, inbox INTEGER NOT NULL, message_at INTEGER, turn TEXT,
+  unsettled INTEGER NOT NULL, sending INTEGER, outbox INTEGER NOT NULL, reply_at INTEGER,
+  revision INTEGER NOT NULL, ledger INTEGER NOT NULL, state TEXT NOT NULL, since_at INTEGER NOT NULL, snapshot TEXT,
+  address TEXT NOT NULL, archived INTEGER NOT NULL, busy_at INTEGER, timer_at INTEGER, timers TEXT, settings TEXT NOT NULL, error TEXT
+);
+CREATE INDEX chats_timer ON chats (timer_at) WHERE timer_at IS NOT NULL;
+CREATE TABLE dedupe (
+  scope TEXT NOT NULL, external_id TEXT NOT NULL, body_hash TEXT NOT NULL, seq INTEGER NOT NULL, at INTEGER NOT NULL,
+  PRIMARY KEY (scope, external_id)
+) WITHOUT ROWID;
+CREATE TABLE inbox (
+  id INTEGER PRIMARY KEY, chat INTEGER NOT NULL, prev INTEGER NOT NULL, seq INTEGER NOT NULL, kind TEXT NOT NULL, class TEXT NOT NULL,
+  status TEXT NOT NULL, turn_id TEXT, run_id TEXT, received_at INTEGER NOT NULL, sender TEXT, content TEXT NOT NULL
+);
+CREATE INDEX inbox_waiting ON inbox (chat, seq) WHERE status = 'waiting';
+CREATE TABLE journal (
+  chat INTEGER NOT NULL, turn_id TEXT NOT NULL, place INTEGER NOT NULL, type TEXT NOT NULL, key TEXT NOT NULL, body TEXT NOT NULL,
+  at INTEGER NOT NULL, PRIMARY KEY (chat, turn_id, place)
+) WITHOUT ROWID;
+CREATE TABLE ledger (
+  id INTEGER PRIMARY KEY, chat INTEGER NOT NULL, prev INTEGER NOT NULL, at INTEGER NOT NULL,
+  revision INTEGER, events TEXT, before TEXT, after TEXT, turn TEXT, history TEXT
+);
+CREATE TABLE outbox (
+  id INTEGER PRIMARY KEY, chat INTEGER NOT NULL, prev INTEGER NOT NULL, group_id TEXT NOT NULL, part INTEGER NOT NULL, of INTEGER NOT NULL,
+  status TEXT NOT NULL, attempts INTEGER NOT NULL, ambiguous INTEGER NOT NULL, created_at INTEGER NOT NULL, revived_at INTEGER, next_try_at INTEGER,
+  platform_id TEXT, run_id TEXT, error TEXT, in_reply_to TEXT NOT NULL, content TEXT NOT NULL
+);
+CREATE INDEX outbox_waiting ON outbox (chat, id) WHERE status IN ('waiting', 'draft');
+CREATE INDEX outbox_ended ON outbox (status, id) WHERE status IN ('dead', 'expired');
+CREATE TABLE archived_snapshots (
+  chat INTEGER NOT NULL, revision INTEGER NOT NULL, at INTEGER NOT NULL, snapshot TEXT NOT NULL, PRIMARY KEY (chat, revision)
+) WITHOUT ROWID;
+CREATE TABLE jobs (id TEXT PRIMARY KEY, body TEXT NOT NULL, paused INTEGER NOT NULL, next_at INTEGER) WITHOUT ROWID;
+CREATE INDEX jobs_next ON jobs (next_at) WHERE next_at IS NOT NULL AND paused = 0;
+CREATE TABLE runs (
+  id INTEGER PRIMARY KEY, run_id TEXT NOT NULL UNIQUE, job TEXT NOT NULL, instant INTEGER NOT NULL, started_at INTEGER NOT NULL, ended_at INTEGER,
+  status TEXT NOT NULL, delivery TEXT NOT NULL, error TEXT, deliver_to TEXT
+);
+CREATE UNIQUE INDEX runs_instant ON runs (job, instant);
+CREATE TABLE kv (namespace TEXT NOT NULL, cell TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (namespace, cell)) WITHOUT ROWID;
+CREATE TABLE nodes (node TEXT PRIMARY KEY, seen_at INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+`;
+
+/** `PRAGMA user_version` counts those that a file has had. Never edited once released. */
+export const MIGRATIONS: readonly Migration[] = [(db) => db.exec(FIRST)];
