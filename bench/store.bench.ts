@@ -156,9 +156,10 @@ async function storeCycles(store: Store): Promise<number> {
   return (rounds * CHATS) / ((performance.now() - from) / 1_000);
 }
 
-const folder = mkdtempSync(join(process.argv[2] ?? process.cwd(), ".bench-store-"));
+const place = process.argv[2] ?? process.cwd();
+const kind = fileSystemOf(place);
+const folder = mkdtempSync(join(place, ".bench-store-"));
 try {
-  const kind = fileSystemOf(folder);
   console.log(
     `file system ${kind}, raw fsync/s ${Math.round(rawSyncs(folder))}, node ${process.versions.node}, load ${readFileSync("/proc/loadavg", "utf8").split(" ")[0]}`,
   );

@@ -55,6 +55,8 @@ export type ChatEvent =
   | { readonly type: "turn.abort" }
   | { readonly type: "turn.committed"; readonly consumed: number }
   | { readonly type: "turn.deferred"; readonly failures: number; readonly delayMs: number; readonly error: ErrorNote }
+  /** The store could not claim anything: nothing was tried, nothing counts. */
+  | { readonly type: "turn.unclaimed"; readonly delayMs: number; readonly error: ErrorNote }
   | { readonly type: "turn.givenUp"; readonly ended: number; readonly error: ErrorNote }
   | { readonly type: "turn.released" }
   | { readonly type: "question.asked"; readonly questionId: string; readonly timeoutMs: number }
@@ -107,6 +109,8 @@ export const chatMachine = setup({
       error: event.error,
       suspect: false,
     })),
+    keepDelay: assign((_, event: { delayMs: number; error: ErrorNote }) => ({ delayMs: event.delayMs, error: event.error })),
+    dropRows: assign({ waiting: ({ context }, dropped: number) => Math.max(0, context.waiting - dropped) }),
     keepError: assign({ error: (_, error: ErrorNote) => error }),
     keepQuestion: assign((_, question: { questionId: string; timeoutMs: number }) => ({
       questionId: question.questionId,
@@ -202,6 +206,7 @@ export const chatMachine = setup({
       on: {
         "turn.committed": { target: "idle", actions: { type: "endRows", params: ({ event }) => event.consumed } },
         "turn.deferred": { target: "backingOff", actions: { type: "countFailure", params: ({ event }) => event } },
+        "turn.unclaimed": { target: "backingOff", actions: { type: "keepDelay", params: ({ event }) => event } },
         "turn.givenUp": { target: "idle", actions: { type: "endRows", params: ({ event }) => event.ended } },
         "turn.released": "queued",
         "question.asked": { target: "asking", actions: { type: "keepQuestion", params: ({ event }) => event } },
@@ -224,7 +229,10 @@ export const chatMachine = setup({
     quarantined: {
       description: "Put aside because its machine, its snapshot or its turn broke; a person retries or resets it.",
       tags: ["evictable", "settled"],
-      on: { "chat.retried": { target: "idle", actions: { type: "startAfresh", params: ({ event }) => event.waiting } } },
+      on: {
+        "chat.stopped": { actions: { type: "dropRows", params: ({ event }) => event.dropped } },
+        "chat.retried": { target: "idle", actions: { type: "startAfresh", params: ({ event }) => event.waiting } },
+      },
     },
   },
 });

@@ -5,6 +5,7 @@
  *       ▲                        │ instant.gone                  └─ run.ended (nothing to deliver) ──▶ scheduled
  *       └────────────────────────┘
  *
+ * The row, the run and the queue of the job's chat hold what an earlier run still does, so a later instant never waits for it.
  * An instant is claimed in one transaction (advance + run row + inbox row), so it runs once whoever else tries.
  */
 import { assign, setup } from "xstate";
@@ -73,11 +74,17 @@ export const cronJobMachine = setup({
     },
     running: {
       description: "Its turn waits or runs in the job's own chat.",
-      on: { "run.ended": [{ guard: ({ event }) => event.delivers, target: "delivering" }, { target: "scheduled" }] },
+      on: {
+        "cron.due": { target: "claiming", actions: { type: "keepInstant", params: ({ event }) => event.instantMs } },
+        "run.ended": [{ guard: ({ event }) => event.delivers, target: "delivering" }, { target: "scheduled" }],
+      },
     },
     delivering: {
       description: "Its result is on the way to the chat that receives it.",
-      on: { "run.delivered": "scheduled" },
+      on: {
+        "cron.due": { target: "claiming", actions: { type: "keepInstant", params: ({ event }) => event.instantMs } },
+        "run.delivered": "scheduled",
+      },
     },
   },
 });

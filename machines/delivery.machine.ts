@@ -123,6 +123,8 @@ export const deliveryMachine = setup({
       entry: ["noteNone", "settlePart"],
       exit: "forgetPart",
       on: {
+        // It was offline when the next part could have been asked for.
+        "channel.online": { actions: ["goOnline", "noteMore"] },
         "part.taken": { target: "sending", actions: { type: "keepPart", params: ({ event }) => event } },
         "part.later": { target: "backingOff", actions: { type: "keepDelay", params: ({ event }) => event.delayMs } },
         "parts.none": [{ guard: "isOffline", target: "offline" }, { guard: "hasMore", target: "taking" }, { target: "idle" }],

@@ -25,7 +25,8 @@ export function isUnreadable(record: ChatRecord): boolean {
 export function restore(record: ChatRecord, input: ChatInput): ReturnType<typeof chatMachine.getPersistedSnapshot> | undefined {
   if (!record.snapshot || isUnreadable(record)) return undefined;
   // A retry clears the error of the row; a waiting state without its timer would wait for ever.
-  const goesOn = record.snapshot.value === "quarantined" ? record.error !== undefined : record.timers.length > 0;
+  const isOver = record.snapshot.value === "backingOff" && record.openTurn?.failures === 0;
+  const goesOn = record.snapshot.value === "quarantined" ? record.error !== undefined : record.timers.length > 0 && !isOver;
   const isKept = RESTORED_AS_IS.has(record.snapshot.value) && goesOn;
   const context = { ...(record.snapshot.context as ChatContext), ...input, waiting: 0 };
   const value = isKept ? record.snapshot.value : "idle";

@@ -39,6 +39,8 @@ export interface ChatEntry {
   mail: ChatEvent[] | undefined;
   /** Its stored snapshot cannot be read: nothing overwrites it until a reset. */
   isFrozen: boolean;
+  /** Readings of its row so far: only the newest may open it. */
+  readings: number;
   /** Appends under way: it is not passivated under them. */
   pins: number;
   /** Crashes of its machine lately, and the first of them. */
@@ -85,6 +87,8 @@ export interface Chats {
   readonly stored: (entry: ChatEntry, write: SnapshotWrite, revision: number, event: ChatEvent | undefined) => void;
   /** Another writer owns the chat: drop the actor and start again from the store. */
   readonly discard: (entry: ChatEntry) => void;
+  /** The same for a fault of its own: counted, with backoff, and quarantined when it goes on. */
+  readonly crash: (entry: ChatEntry, error: unknown) => void;
   /** Drops the entry of a chat that has no actor. */
   readonly drop: (entry: ChatEntry) => void;
   /** Stores an evictable chat and stops its actor; false when it is not evictable. */
@@ -171,6 +175,7 @@ export function createChats(kernel: Kernel, settings: { readonly debounceMs: num
       storedEvent: undefined,
       mail: [],
       isFrozen: false,
+      readings: 0,
       pins: 0,
       crashes: undefined,
     };
@@ -192,10 +197,13 @@ export function createChats(kernel: Kernel, settings: { readonly debounceMs: num
     entry.actor = actor;
     entry.isFrozen = isUnreadable(record);
     if (entry.isFrozen) {
-      effects.quarantine(entry.key, {
+      // Before its rows are known: no turn may run and store over what cannot be read.
+      const error = {
         code: "SNAPSHOT_UNREADABLE",
         message: `its stored snapshot cannot be read; \`satibot chats reset ${entry.key}\` starts it afresh`,
-      });
+      };
+      actor.send({ type: "chat.quarantined", error });
+      effects.quarantine(entry.key, error);
     } else if (restored) {
       for (const timer of record.timers) queue.scheduleAt(actor, actor, timer.event, timer.dueAtMs, timer.id);
     }
@@ -211,11 +219,13 @@ export function createChats(kernel: Kernel, settings: { readonly debounceMs: num
     const known = entries.get(key);
     if (known?.actor) return;
     const entry = known ?? prepare(key);
-    // What waited so far was committed before this reading, so the row counts it.
+    // What waited so far was committed before this reading, so the row counts it. An earlier reading does not.
     entry.mail = [];
+    entry.readings += 1;
+    const reading = entry.readings;
     store.chats.open(key).then(
       (record) => {
-        if (entry.actor || entries.get(key) !== entry) return;
+        if (entry.actor || entries.get(key) !== entry || entry.readings !== reading) return;
         if (record) open(entry, record);
         else drop(entry);
       },
@@ -233,6 +243,8 @@ export function createChats(kernel: Kernel, settings: { readonly debounceMs: num
   };
 
   const handOver = (entry: ChatEntry): void => {
+    // Without an actor the mail is for the one that is being opened.
+    if (!entry.actor) return;
     const mail = entry.mail ?? [];
     entry.mail = undefined;
     for (const [place, event] of mail.entries()) {
@@ -331,6 +343,10 @@ export function createChats(kernel: Kernel, settings: { readonly debounceMs: num
     },
     stored,
     discard,
+    crash: (entry, error) => {
+      stop(entry);
+      crashed(entry.key, error);
+    },
     drop,
     passivate: async (entry) => {
       const isAtRest = (): boolean => resting.has(entry.key) && !entry.mail && entry.pins === 0;

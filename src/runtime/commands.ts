@@ -4,8 +4,9 @@
  */
 import type { ChatKey } from "../core/chat-key.ts";
 import { textContent, textOf, type Content } from "../core/content.ts";
+import type { CommandCommit } from "../ports/store/store.ts";
 import type { Chats } from "./chats.ts";
-import type { Kernel } from "./kernel.ts";
+import { untilStored, type Kernel } from "./kernel.ts";
 import { publishPart, type Outgoing } from "./turn-commit.ts";
 import type { TurnRunner } from "./turn-runner.ts";
 
@@ -26,6 +27,9 @@ export function commandName(content: Content): string | undefined {
   const name = /^\/([a-z]+)(?:@\w+)?(?:\s|$)/i.exec(textOf(content))?.[1]?.toLowerCase();
   return name !== undefined && Object.hasOwn(COMMANDS, name) ? name : undefined;
 }
+
+/** Readings of the commands that wait, a hundred each. */
+const CATCH_UP_ROUNDS = 100;
 
 export interface Commands {
   /** Carries out a stored command; resolves once it is committed. A command that has ended already does nothing. */
@@ -56,7 +60,7 @@ export function createCommands(kernel: Kernel, chats: Chats, runner: TurnRunner,
   const carryOut: Commands["run"] = async (key, row) => {
     const spec = COMMANDS[commandName(row.content) ?? ""];
     const { isDelivered } = outgoing.wayOf(key);
-    const result = await store.chats.command({
+    const request: CommandCommit = {
       chat: key,
       seq: row.seq,
       stop: spec !== undefined,
@@ -65,8 +69,9 @@ export function createCommands(kernel: Kernel, chats: Chats, runner: TurnRunner,
       reply: textContent(spec?.reply ?? "I do not know that command."),
       delivered: isDelivered,
       atMs: clock.now(),
-    });
-    if (result === "ended") return;
+    };
+    const result = await untilStored(kernel, { chat: key, seq: row.seq }, () => store.chats.command(request));
+    if (result === undefined || result === "ended") return;
     const entry = chats.get(key);
     if (entry) entry.fence = Math.max(entry.fence, result.fence);
     const running = runner.runOf(key);
@@ -85,7 +90,11 @@ export function createCommands(kernel: Kernel, chats: Chats, runner: TurnRunner,
     run,
     idle: (key) => underWay.get(key) ?? Promise.resolve(),
     catchUp: async (key) => {
-      for (const row of await store.inbox.commands(key)) if (row.kind === "command") await run(key, row);
+      for (let round = 0; round < CATCH_UP_ROUNDS; round += 1) {
+        const rows = (await store.inbox.commands(key)).filter((row) => row.kind === "command");
+        if (rows.length === 0) return;
+        for (const row of rows) await run(key, row);
+      }
     },
   };
 }

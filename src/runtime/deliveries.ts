@@ -276,11 +276,13 @@ export function createDeliveries(
       const entry = entries.get(key);
       if (entry) release(entry);
     },
-    stored: (key, parts) => {
+    stored: (key, parts, isReserved = false) => {
       const entry = entries.get(key);
       const first = parts[0];
-      if (!entry?.isReserved || first?.status !== "sending") {
-        if (entry?.isReserved) release(entry);
+      // Only the commit that made a reservation ends it; others leave word.
+      if (!isReserved || !entry) return wake(key);
+      if (first?.status !== "sending") {
+        release(entry);
         return wake(key);
       }
       entry.isReserved = false;

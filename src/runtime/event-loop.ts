@@ -19,6 +19,7 @@ import type { Store } from "../ports/store/store.ts";
 import type { CronJobInput, EventLoop, Health } from "./api.ts";
 import { createChannels } from "./channels.ts";
 import { createChats, type Chats } from "./chats.ts";
+import { isUnreadable } from "./chat-snapshot.ts";
 import { createCommands } from "./commands.ts";
 import { createDeliveries } from "./deliveries.ts";
 import { drain } from "./drain.ts";
@@ -71,12 +72,12 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
   const turnQueue = createTurnQueue({ slots: limits.concurrentTurns, clock, grant: (key) => chats.send(key, { type: "slot.granted" }) });
   const kernel: Kernel = { store, clock, random, log, limits, agent, queue, turnQueue, hub, closed: ended.signal };
 
-  const runner = createTurnRunner(kernel, () => true);
+  const runner = createTurnRunner(kernel, (key) => chats.get(key)?.fence ?? 0);
   const outgoing: Outgoing = {
     wayOf: (key) => deliveries.wayOf(key),
     reserve: (key) => deliveries.reserve(key),
     cancel: (key) => deliveries.cancel(key),
-    stored: (key, stored) => deliveries.stored(key, stored),
+    stored: (key, stored, isReserved) => deliveries.stored(key, stored, isReserved),
   };
   const commits = createTurnCommits(kernel, {
     chats: () => chats,
@@ -296,26 +297,32 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
       const { key } = await views.recordOf(text);
       requireOpen();
       await store.chats.reset(key, clock.now());
-      await forgetTold(kernel, key);
       const entry = chats.get(key);
       if (entry) chats.discard(entry);
+      await forgetTold(kernel, key);
       return views.chat(key);
     },
     retry: async (text, options = {}) => {
       const before = await views.recordOf(text);
       requireOpen();
       const { key } = before;
+      if (isUnreadable(before))
+        throw new RequestError(
+          "WRONG_STATE",
+          `the snapshot of chat ${key} cannot be read, so a retry cannot help; \`satibot chats reset ${key}\` starts it afresh`,
+        );
+      const { state } = chats.get(key) ?? {};
+      if (state === "responding" || state === "committing")
+        throw new RequestError("WRONG_STATE", `chat ${key} is answering now; there is nothing to retry`);
       const result = await store.chats.retry(key, { skip: options.skip ?? false, atMs: clock.now() });
+      // Read again from the store, which counts what waits now.
+      const entry = chats.get(key);
+      if (entry) chats.discard(entry);
+      else chats.wake(key);
       if (!result || (result.restored === 0 && result.skipped === 0 && before.state !== "quarantined")) {
         throw new RequestError("WRONG_STATE", `chat ${key} has nothing to retry: no turn failed and it is not quarantined`);
       }
       await forgetTold(kernel, key);
-      const after = await views.recordOf(key);
-      const entry = chats.get(key);
-      if (!entry) chats.wake(key);
-      else if (entry.state === "quarantined" || entry.state === "backingOff") entry.fence = Math.max(entry.fence, result.fence);
-      else chats.discard(entry);
-      chats.send(key, { type: "chat.retried", waiting: after.waiting });
       return views.chat(key);
     },
     passivate: async (text) => {

@@ -120,7 +120,10 @@ export function createIntake(
       }
       if (planned.isOpening && planned.isLast) abandon(entry);
     }
-    if (planned.isReserved && !isUsingSlot(chats.get(row.chat))) turnQueue.release(row.chat);
+    if (planned.isReserved && !isUsingSlot(chats.get(row.chat))) {
+      turnQueue.release(row.chat);
+      if (result.status === "accepted" && result.claim) runner.unexpect(row.chat);
+    }
   };
 
   const accepted = (planned: PlannedRow, result: AppendResult & { status: "accepted" }): void => {

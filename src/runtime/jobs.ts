@@ -70,7 +70,7 @@ export function createJobs(kernel: Kernel, intake: Intake): Jobs {
         plan.cancel();
         return tell({ type: "instant.gone" });
       }
-      tell({ type: "instant.claimed", runId });
+      tell(claimed.appended.status === "accepted" ? { type: "instant.claimed", runId } : { type: "instant.gone" });
       plan.finish([claimed.appended]);
       if (nextAtMs !== undefined) arm({ ...job, nextAtMs });
     } catch (error) {

@@ -1,3 +1,5 @@
+import { backoffMs } from "../core/backoff.ts";
+import { RuntimeError } from "../core/errors.ts";
 import type { Limits } from "../core/limits.ts";
 import type { Agent } from "../ports/agent.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -25,6 +27,29 @@ export interface Kernel {
 
 /** Stored timers and job instants nearer than this are in the heap; the rest are read when their time comes near. */
 export const TIMER_HORIZON_MS = 60_000;
+
+const STORE_BACKOFF = { baseMs: 50, maxMs: 2_000 };
+
+/**
+ * Asks a store that cannot commit now again until it can or the runtime stops (then undefined): for what is in memory only.
+ * Any other error is the caller's.
+ */
+export async function untilStored<T>(
+  kernel: Pick<Kernel, "clock" | "closed" | "log" | "random">,
+  facts: object,
+  attempt: () => Promise<T>,
+): Promise<T | undefined> {
+  for (let failures = 1; !kernel.closed.aborted; failures += 1) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!(error instanceof RuntimeError && error.code === "STORE_UNAVAILABLE")) throw error;
+      kernel.log.error({ ...facts, failures, err: error }, "the store cannot commit; trying again");
+      await pause(kernel, backoffMs(STORE_BACKOFF, failures, kernel.random.next()));
+    }
+  }
+  return undefined;
+}
 
 /** Resolves after `delayMs`, or at once when the runtime stops. */
 export function pause(kernel: Pick<Kernel, "clock" | "closed">, delayMs: number): Promise<void> {

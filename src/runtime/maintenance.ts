@@ -6,7 +6,7 @@ import type { Jobs } from "./jobs.ts";
 import { TIMER_HORIZON_MS, pause, type Kernel } from "./kernel.ts";
 
 export interface Maintenance {
-  /** Opens the chats that have work, a bounded number at a time. Runs beside normal work. */
+  /** Opens the chats that have work, a bounded number at a time. Runs beside normal work; at boot, and then as a net. */
   readonly recover: () => Promise<void>;
   readonly refill: () => Promise<void>;
   readonly maintain: () => Promise<void>;
@@ -48,7 +48,10 @@ export function createMaintenance(
           if (record.unsettledParts > 0) deliveries.wake(record.key);
           if (record.waitingCommands > 0)
             commands.catchUp(record.key).catch((error: unknown) => log.error({ chat: record.key, err: error }, "stored command failed"));
-          if ((record.waiting > 0 || record.openTurn) && !chats.get(record.key)) chats.open(chats.prepare(record.key), record);
+          const entry = chats.get(record.key);
+          if (!entry && (record.waiting > 0 || record.openTurn)) chats.open(chats.prepare(record.key), record);
+          // A net: rows that wait beside an actor at rest. Either it is about to hear of them, or a wake-up was lost.
+          else if (entry?.actor && record.waiting > 0 && entry.state === "idle" && !entry.mail && entry.pins === 0) chats.discard(entry);
         }
         cursor = page.next;
         if (cursor === undefined) return;
@@ -93,6 +96,7 @@ export function createMaintenance(
         await refill();
         await passivateIdle();
         await sweep();
+        if (turnQueue.facts().waiting < BACKLOG_MAX) await recover();
         lastCommitAtMs = clock.now();
       } catch (error) {
         log.warn({ err: error }, "maintenance was cut short; it comes again");

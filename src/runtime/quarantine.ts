@@ -43,8 +43,8 @@ export function createQuarantine(
     const entry = chats.get(key);
     if (!record || !entry) return;
     log.error({ chat: key, error }, "chat quarantined");
-    if (error.code === "SNAPSHOT_UNREADABLE") chats.send(key, { type: "chat.quarantined", error });
-    else {
+    // A snapshot that cannot be read is left as it is; the actor knows already.
+    if (error.code !== "SNAPSHOT_UNREADABLE") {
       const write = quarantinedWrite(record, error, clock.now());
       const { openTurn } = record;
       const result = openTurn

@@ -6,11 +6,11 @@ import type { ChatEvent } from "../../machines/chat.machine.ts";
 import { backoffMs } from "../core/backoff.ts";
 import { channelOf, type ChatKey } from "../core/chat-key.ts";
 import { textContent, textOf, type Content } from "../core/content.ts";
-import { RuntimeError, TerminalError, TransientError, noteOf, type ErrorNote } from "../core/errors.ts";
+import { TerminalError, TransientError, noteOf, type ErrorNote } from "../core/errors.ts";
 import type { HistoryEntry, OutboxPart } from "../ports/store/records.ts";
-import type { Claim, FailCommit, TurnCommit } from "../ports/store/store.ts";
+import type { Claim, FailCommit, SnapshotWrite, TurnCommit } from "../ports/store/store.ts";
 import type { ChatEntry, Chats } from "./chats.ts";
-import { pause, type Kernel } from "./kernel.ts";
+import { untilStored, type Kernel } from "./kernel.ts";
 import { splitText } from "./split-text.ts";
 import type { TurnRun, TurnRunner } from "./turn-runner.ts";
 
@@ -21,7 +21,8 @@ export interface Outgoing {
   /** True when the next part of the chat may be stored as `sending` by a commit: then nothing else takes a part until `stored` or `cancel`. */
   readonly reserve: (key: ChatKey) => boolean;
   readonly cancel: (key: ChatKey) => void;
-  readonly stored: (key: ChatKey, parts: readonly OutboxPart[]) => void;
+  /** `isReserved`: by the commit that made the reservation, which it ends. */
+  readonly stored: (key: ChatKey, parts: readonly OutboxPart[], isReserved?: boolean) => void;
 }
 
 export interface TurnCommits {
@@ -33,7 +34,7 @@ export interface TurnCommits {
 }
 
 const RETRY_BACKOFF = { baseMs: 1_000, maxMs: 60_000 };
-const STORE_BACKOFF = { baseMs: 50, maxMs: 2_000 };
+const UNCLAIMED_BACKOFF = { baseMs: 500, maxMs: 500 };
 
 export function apology(error: ErrorNote): Content {
   return textContent(`Sorry, I could not answer that: ${error.message} (${error.code}). The message is kept; you can go on writing.`);
@@ -56,7 +57,7 @@ export function createTurnCommits(
   const commit = async (entry: ChatEntry, run: TurnRun): Promise<void> => {
     const claim = run.claim ?? (await run.claimed.catch(() => undefined));
     const outcome = run.outcome ?? timeoutOrAbort(run);
-    if (!claim) return leave(entry, run, unclaimed(outcome));
+    if (!claim) return runner.runOf(entry.key) === run ? leave(entry, run, unclaimed(outcome)) : undefined;
     if (outcome.type === "done") return done(entry, run, claim, outcome.replies);
     return fail(entry, run, claim, outcome.type === "aborted" ? undefined : outcome.error);
   };
@@ -72,12 +73,7 @@ export function createTurnCommits(
   /** Nothing was claimed, so nothing is stored: the store failed, or a drain came first. */
   const unclaimed = (outcome: NonNullable<TurnRun["outcome"]>): ChatEvent =>
     outcome.type === "failed"
-      ? {
-          type: "turn.deferred",
-          failures: 0,
-          delayMs: backoffMs({ baseMs: 500, maxMs: 500 }, 1, random.next()),
-          error: noteOf(outcome.error),
-        }
+      ? { type: "turn.unclaimed", delayMs: backoffMs(UNCLAIMED_BACKOFF, 1, random.next()), error: noteOf(outcome.error) }
       : { type: "turn.released" };
 
   /** Tells the machine what was stored and hands over the mail that waited for it. */
@@ -86,6 +82,20 @@ export function createTurnCommits(
     if (runner.runOf(entry.key) === run) runner.forget(entry.key);
     entry.actor?.send(event);
     parts.chats().handOver(entry);
+  };
+
+  /** After a commit: the machine goes on, unless the chat has begun a new life meanwhile, which found what is stored. */
+  const proceed = (
+    entry: ChatEntry,
+    run: TurnRun,
+    event: ChatEvent,
+    write: SnapshotWrite | undefined,
+    revision: number,
+    fence?: number,
+  ): void => {
+    if (runner.runOf(entry.key) !== run) return;
+    if (write) parts.chats().stored(entry, write, revision, event);
+    leave(entry, run, event, fence);
   };
 
   const done = async (entry: ChatEntry, run: TurnRun, claim: Claim, replies: readonly Content[]): Promise<void> => {
@@ -108,16 +118,22 @@ export function createTurnCommits(
       run: claim.run,
       write,
     };
-    const result = await untilStored(entry, () => store.turns.commit(request));
+    let result: Awaited<ReturnType<typeof store.turns.commit>> | undefined;
+    try {
+      result = await untilStored(kernel, { chat: entry.key }, () => store.turns.commit(request));
+    } catch (error) {
+      // The store will never take this result: the attempt has failed, and is counted as any other.
+      if (isReserved) outgoing.cancel(entry.key);
+      return fail(entry, run, claim, error);
+    }
     if (result === "fenced" || result === undefined) {
       if (isReserved) outgoing.cancel(entry.key);
       return fenced(entry, run, result);
     }
     counters.committed += 1;
-    chats.stored(entry, write, result.revision, event);
     announce(entry.key, claim, "done", result.parts);
-    if (target !== undefined && !mayDeliver) outgoing.stored(target, result.parts);
-    leave(entry, run, event);
+    if (target !== undefined && !mayDeliver) outgoing.stored(target, result.parts, isReserved);
+    proceed(entry, run, event, write, result.revision);
     if (claim.run) parts.onRunEnded(claim.run, claim.turnId, result.parts.length > 0 && !mayDeliver);
   };
 
@@ -142,14 +158,13 @@ export function createTurnCommits(
       write,
       atMs: clock.now(),
     };
-    const result = await untilStored(entry, () => store.turns.fail(request));
+    const result = await untilStored(kernel, { chat: entry.key }, () => store.turns.fail(request));
     if (result === "fenced" || result === undefined) return fenced(entry, run, result);
-    if (write) chats.stored(entry, write, result.revision, event);
     if (!isAbort) counters[isGivenUp ? "givenUp" : "failed"] += 1;
     announce(entry.key, claim, isAbort ? "aborted" : "failed", result.parts);
     if (!isDelivered && result.parts.length > 0) outgoing.stored(entry.key, result.parts);
     // An aborted attempt gives up its fence with it.
-    leave(entry, run, event, claim.fence + (isAbort ? 1 : 0));
+    proceed(entry, run, event, write, result.revision, claim.fence + (isAbort ? 1 : 0));
     if (isGivenUp && claim.run) parts.onRunEnded(claim.run, claim.turnId, false);
   };
 
@@ -158,20 +173,6 @@ export function createTurnCommits(
     if (isGivenUp) return { type: "turn.givenUp", ended: claim.rows.length, error };
     const asked = cause instanceof TransientError ? cause.retryAfterMs : undefined;
     return { type: "turn.deferred", failures, delayMs: asked ?? backoffMs(RETRY_BACKOFF, failures, random.next()), error };
-  };
-
-  /** A store that cannot commit now is asked again until it can or the runtime stops: the turn's result is in memory only. */
-  const untilStored = async <T>(entry: ChatEntry, attempt: () => Promise<T>): Promise<T | undefined> => {
-    for (let failures = 1; !kernel.closed.aborted; failures += 1) {
-      try {
-        return await attempt();
-      } catch (error) {
-        if (!(error instanceof RuntimeError && error.code === "STORE_UNAVAILABLE")) throw error;
-        log.error({ chat: entry.key, failures, err: error }, "the store cannot commit; trying again");
-        await pause(kernel, backoffMs(STORE_BACKOFF, failures, random.next()));
-      }
-    }
-    return undefined;
   };
 
   /** Someone else owns the chat now (a /stop, a reset, another node): this attempt never was. */
@@ -201,8 +202,9 @@ export function createTurnCommits(
       void Promise.resolve()
         .then(() => commit(entry, run))
         .catch((error: unknown) => {
-          log.error({ chat: key, err: error }, "turn could not be committed; the chat starts again from the store");
-          if (runner.runOf(key) === run && !kernel.closed.aborted) chats.discard(entry);
+          // What the machine cannot store is a crash of it: alone, with backoff, and put aside when it goes on.
+          if (runner.runOf(key) === run && !kernel.closed.aborted) chats.crash(entry, error);
+          else log.error({ chat: key, err: error }, "the end of an abandoned turn could not be stored");
         })
         .finally(() => {
           pending -= 1;

@@ -37,6 +37,8 @@ export interface TurnRunner {
   readonly forget: (key: ChatKey) => void;
   /** A claim made by an append; used by the next start of that chat. */
   readonly expect: (claim: Claim) => void;
+  /** The chat will not start on it. */
+  readonly unexpect: (key: ChatKey) => void;
 }
 
 /** Replies a turn may yield; more is a terminal error. */
@@ -46,22 +48,21 @@ const TEXT_MAX = 1_000_000;
 /** Steps journaled in one turn. */
 const STEPS_MAX = 1_000;
 
-export function createTurnRunner(kernel: Kernel, isSuspectAllowed: (key: ChatKey) => boolean): TurnRunner {
+/** @param fenceOf - the newest fence known of a chat: a claim under an older one is void */
+export function createTurnRunner(kernel: Kernel, fenceOf: (key: ChatKey) => number): TurnRunner {
   const { store, clock, random, hub, log, agent } = kernel;
   const runs = new Map<ChatKey, TurnRun>();
   const expected = new Map<ChatKey, Claim>();
 
   const claimFor = async (input: TurnInput): Promise<Claim | undefined> => {
     const ready = expected.get(input.key);
-    if (ready) {
-      expected.delete(input.key);
-      return ready;
-    }
+    expected.delete(input.key);
+    if (ready && ready.fence >= fenceOf(input.key)) return ready;
     return store.turns.claim({
       chat: input.key,
       turnId: random.id(),
       rowsMax: 1,
-      suspect: input.suspect && isSuspectAllowed(input.key),
+      suspect: input.suspect,
       atMs: clock.now(),
     });
   };
@@ -74,6 +75,7 @@ export function createTurnRunner(kernel: Kernel, isSuspectAllowed: (key: ChatKey
       return tell({ type: "turn.failed" });
     }
     if (run.abort.signal.aborted) return;
+    if (!run.claim && runs.get(run.key) === run) runs.delete(run.key);
     if (!run.claim) return tell({ type: "rows.missing", count: input.waiting });
     const { turnId, attempt } = run.claim;
     if (hub.isWatched(run.key)) hub.publish(run.key, { type: "turn", turnId, attempt, status: "started" });
@@ -199,5 +201,6 @@ export function createTurnRunner(kernel: Kernel, isSuspectAllowed: (key: ChatKey
     expect: (claim) => {
       expected.set(claim.chat, claim);
     },
+    unexpect: (key) => void expected.delete(key),
   };
 }

@@ -1,4 +1,4 @@
-/** SIGTERM in the middle of work, on the real command line: what runs is finished or put back, and nothing is lost either way. */
+/** SIGTERM in the middle of work, mostly on the real command line: what runs is finished or put back, and nothing is lost either way. */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
@@ -92,6 +92,25 @@ it(
     await until("every person is answered", async () => (await answers(chats)).length === chats.length, 15_000);
     expect(await answers(chats)).toEqual(expected(chats));
     report("drain of turns that outlast it", { turns: chats.length, "ms to exit 0": drainMs });
+  },
+  TEST_MS,
+);
+
+it(
+  "leaves a turn that was put back all its attempts",
+  async () => {
+    const limits = { maxAttempts: 2, drainTimeout: "1s" };
+    const first = rig.startLedger({ limits });
+    await first.ready();
+    await rig.api.sendMessage("api:0", { text: "stumble 1 60000" });
+    await until("it runs", async () => (await rig.api.system()).queue.running === 1, 2_000);
+    first.signal("SIGTERM");
+    await first.endsWith(0);
+
+    // The second attempt is the first that counts, so a third may follow it.
+    await rig.startLedger({ limits }).ready();
+    await until("it is answered", async () => (await answers(["api:0"])).length > 0, 5_000);
+    expect(await answers(["api:0"])).toEqual([expect.stringMatching(/^1 1\/1 \S+ 3$/)]);
   },
   TEST_MS,
 );

@@ -103,6 +103,21 @@ async function isQuiet(): Promise<boolean> {
   return details.every(({ outbox }) => outbox.every((part) => part.status === "sent"));
 }
 
+/** For a run that does not go on: what each chat that is not at rest says of itself, and what its person has heard. */
+async function stuck(): Promise<string> {
+  const { items } = await rig.api.chats({ limit: 1_000 });
+  const lines = items.map(async ({ key, state, waiting }) => {
+    const { outbox } = await rig.api.chat(key);
+    const unsent = outbox.filter((part) => part.status !== "sent").map((part) => `${part.status} "${part.text}"`);
+    const heard = key.startsWith("api:") ? `${listeners[Number(key.slice(4))]?.heard().length} of ${outbox.length} heard` : "";
+    const isAtRest = state === "idle" && waiting === 0 && unsent.length === 0;
+    return isAtRest && heard === ""
+      ? []
+      : [`${key}: ${state}, ${waiting} waiting, ${heard} ${unsent.join(", ")}; ${(await rig.api.why(key)).sentence}`];
+  });
+  return (await Promise.all(lines)).flat().join("\n");
+}
+
 interface PersonAccount extends ChatAccount {
   /** What satibot says that it said. */
   readonly history: readonly string[];
@@ -181,8 +196,9 @@ it(
   "answers every accepted message in one turn, in order and whole, through kills at random instants",
   async () => {
     const seed = Number(process.env.E2E_SEED ?? Date.now() % 1_000_000);
-    await runAndCheck(seed).catch((cause: unknown) => {
-      throw new Error(`E2E_SEED=${seed}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    await runAndCheck(seed).catch(async (cause: unknown) => {
+      const facts = await stuck().catch(() => "the daemon does not answer");
+      throw new Error(`E2E_SEED=${seed}: ${cause instanceof Error ? cause.message : String(cause)}\n${facts}`, { cause });
     });
     expect(telegram.overlaps()).toBe(0);
   },

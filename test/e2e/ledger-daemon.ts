@@ -26,7 +26,8 @@ export interface LedgerDaemonOptions {
 
 /**
  * What the agent understands. `say <n> <parts> <delayMs>` answers in that many parts; `throw <n>` throws until the flag `mended` is set;
- * `die <n>` kills the process. While the flag `outage` is set every turn fails.
+ * `die <n>` kills the process; `stumble <n> <delayMs>` is slow at its first attempt, fails at its second, and then answers. While the
+ * flag `outage` is set every turn fails.
  */
 export function createLedgerAgent({ ledger, flags }: Pick<LedgerDaemonOptions, "ledger" | "flags">): Agent {
   const isSet = (flag: string): boolean => existsSync(join(flags, flag));
@@ -39,7 +40,9 @@ export function createLedgerAgent({ ledger, flags }: Pick<LedgerDaemonOptions, "
     if (isSet("outage")) throw new TransientError("AGENT_FAILED", "the provider is down", { retryAfterMs: 200 });
     if (verb === "throw" && !isSet("mended")) throw new TypeError("cannot read properties of this message");
     if (verb === "die" && !isSet("mended")) process.kill(process.pid, "SIGKILL");
-    const [parts = 1, delayMs = 0] = rest.map(Number);
+    if (verb === "stumble" && turn.attempt === 1) await sleep(Number(rest[0]), undefined, { signal });
+    if (verb === "stumble" && turn.attempt === 2) throw new TransientError("AGENT_FAILED", "stumbled", { retryAfterMs: 50 });
+    const [parts = 1, delayMs = 0] = verb === "say" ? rest.map(Number) : [];
     await sleep(delayMs, undefined, { signal });
     for (let part = 1; part <= parts; part += 1) {
       yield [{ type: "text", text: `${n} ${part}/${parts} ${turn.turnId} ${turn.attempt}` }];

@@ -22,6 +22,7 @@ const chatEvents: readonly ChatEvent[] = [
   { type: "turn.abort" },
   { type: "turn.committed", consumed: 1 },
   { type: "turn.deferred", failures: 1, delayMs: 100, error },
+  { type: "turn.unclaimed", delayMs: 100, error },
   { type: "turn.givenUp", ended: 1, error },
   { type: "turn.released" },
   { type: "question.asked", questionId: "q", timeoutMs: 1_000 },

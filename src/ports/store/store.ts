@@ -53,7 +53,7 @@ export interface AppendRequest {
   readonly busyReply: { readonly content: Content; readonly everyMs: number } | undefined;
   /** Answer with the chat's record as it stands after the append. */
   readonly open: boolean;
-  /** Merged append + claim: claims the row at once if it is the chat's only waiting message and no turn is open. */
+  /** Merged append + claim: claims the row at once if it is the chat's only waiting message, no turn is open and the chat is not quarantined. */
   readonly claim: { readonly turnId: string; readonly suspect: boolean } | undefined;
 }
 

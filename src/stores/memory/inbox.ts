@@ -61,7 +61,7 @@ function accept(disk: Disk, chat: Chat, request: AppendRequest, runId: string | 
     turnId: undefined,
     runId,
   };
-  const isSole = row.kind === "message" && chat.waiting.length === 0 && !chat.openTurn;
+  const isSole = row.kind === "message" && chat.waiting.length === 0 && !chat.openTurn && chat.state !== "quarantined";
   // A name that the chat knows already is no claim: one append of a batch must not fail the others.
   const asked = isSole && request.claim && !chat.turns.has(request.claim.turnId) ? request.claim : undefined;
   chat.rows.push(row);

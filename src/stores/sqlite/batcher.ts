@@ -49,7 +49,7 @@ interface Call {
 /** Calls of one batch, and bytes beyond which no further call joins it. */
 const BATCH_MAX = 2_000;
 const BATCH_BYTES_MAX = 8 * 1024 * 1024;
-/** While one batch is with the worker, a second goes to it when it is at least this large: neither thread waits for the other. */
+/** Two batches may be with the worker when each is at least this large: so neither thread waits for the other. */
 const SECOND_BATCH_MIN = 128;
 /** Calls and bytes that may wait; beyond them a call is refused at once. */
 const WAITING_MAX = 200_000;
@@ -235,10 +235,16 @@ class WorkerBatcher implements Batcher {
   }
 
   #send(): void {
-    if (!this.#maySend()) return;
+    while (this.#maySend()) this.#sendBatch();
+  }
+
+  #sendBatch(): void {
+    const ready = this.#queue.length - this.#sent;
+    const isHalved = this.#underWay.length === 0 && ready >= 2 * SECOND_BATCH_MIN;
+    const most = Math.min(BATCH_MAX, isHalved ? Math.ceil(ready / 2) : ready);
     const batch: Call[] = [];
     let bytes = 0;
-    while (this.#sent < this.#queue.length && batch.length < BATCH_MAX && bytes < BATCH_BYTES_MAX) {
+    while (batch.length < most && bytes < BATCH_BYTES_MAX) {
       const call = this.#queue[this.#sent++];
       if (!call) break;
       batch.push(call);

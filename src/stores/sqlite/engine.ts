@@ -152,8 +152,11 @@ function createChatCache(get: Engine["get"], run: Engine["run"]): ChatCache {
     },
     flush: () => {
       for (const [row, sides] of dirty) {
-        const update = updateOf(sides);
-        run(update.sql, ...update.columns.map((column) => valueOf(row, column)), row.id);
+        const { sql, columns } = updateOf(sides);
+        const values: Value[] = [];
+        for (const column of columns) values.push(column === "turn" ? packTurn(row.open) : row[column]);
+        values.push(row.id);
+        run(sql, ...values);
       }
       dirty.clear();
     },
@@ -181,8 +184,4 @@ function updateOf(sides: number): Update {
   const update = { sql: `UPDATE chats SET ${columns.map((column) => `${column} = ?`).join(", ")} WHERE id = ?`, columns };
   UPDATES[sides] = update;
   return update;
-}
-
-function valueOf(row: ChatRow, column: Column): Value {
-  return column === "turn" ? packTurn(row.open) : row[column];
 }

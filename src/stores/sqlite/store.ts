@@ -58,8 +58,9 @@ export function createSqliteStore({ file, clock, startThread: start = startThrea
       owned = lock;
     },
     stop: async () => {
-      await writer.stop();
+      // The writer is the last to close the file, so that it can tidy it.
       await reader.stop();
+      await writer.stop();
       owned?.release();
       owned = undefined;
     },

@@ -12,13 +12,16 @@ import { wireError, type Answers, type Operation, type WireError } from "./proto
 /** Operations by name. */
 export type Table = Readonly<Record<string, (...args: never[]) => unknown>>;
 
+/** What a transaction needs of a connection. */
+export type TransactionHandle = Pick<Database, "exec" | "isTransaction">;
+
 export function call(table: Table, [name, args]: Operation): unknown {
   const operation = table[name];
   invariant(operation, `the store has no operation ${name}`);
   return operation(...(args as never[]));
 }
 
-export function runBatch(db: Database, engine: Engine, table: Table, batch: readonly Operation[]): Answers {
+export function runBatch(db: TransactionHandle, engine: Engine, table: Table, batch: readonly Operation[]): Answers {
   try {
     return { results: commit(db, engine, table, batch), failures: [] };
   } catch (error) {
@@ -30,7 +33,7 @@ export function runBatch(db: Database, engine: Engine, table: Table, batch: read
   return runApart(db, engine, table, batch);
 }
 
-function runApart(db: Database, engine: Engine, table: Table, batch: readonly Operation[]): Answers {
+function runApart(db: TransactionHandle, engine: Engine, table: Table, batch: readonly Operation[]): Answers {
   const results: unknown[] = [];
   const failures: [number, WireError][] = [];
   for (const [place, operation] of batch.entries()) {
@@ -44,7 +47,7 @@ function runApart(db: Database, engine: Engine, table: Table, batch: readonly Op
   return { results, failures };
 }
 
-function commit(db: Database, engine: Engine, table: Table, batch: readonly Operation[]): unknown[] {
+function commit(db: TransactionHandle, engine: Engine, table: Table, batch: readonly Operation[]): unknown[] {
   try {
     db.exec("BEGIN IMMEDIATE");
     const results = batch.map((operation) => call(table, operation));
