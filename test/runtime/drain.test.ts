@@ -2,18 +2,22 @@ import { describe, expect, it } from "vitest";
 import { createMemoryStore } from "../../src/stores/memory/store.ts";
 import { openRuntime, type RigOptions } from "./rig.ts";
 
+interface TimerClock {
+  readonly setTimer: (ms: number, run: () => void) => unknown;
+}
+
 const slow =
   (ms: number) =>
-  (clock: () => { setTimer: (ms: number, run: () => void) => unknown }): NonNullable<RigOptions["agent"]> =>
+  (clock: () => TimerClock): NonNullable<RigOptions["agent"]> =>
     async function* (turn) {
       await new Promise<void>((resolve) => void clock().setTimer(ms, resolve));
       yield `re ${turn.messages[0]?.text}`;
     };
 
 async function openSlow(ms: number, options: RigOptions = {}) {
-  let clock: { setTimer: (ms: number, run: () => void) => unknown } | undefined;
-  const rig = await openRuntime({ agent: slow(ms)(() => clock!), ...options });
-  clock = rig.clock;
+  const held: { clock?: TimerClock } = {};
+  const rig = await openRuntime({ agent: slow(ms)(() => held.clock!), ...options });
+  held.clock = rig.clock;
   return rig;
 }
 
@@ -75,42 +79,38 @@ describe("after an unclean end", () => {
   it("a turn that kills its process is found alone, its chat put aside and told once, the innocent answered", async () => {
     const store = createMemoryStore();
     let deaths = 0;
-    let finished = false;
-    for (let life = 0; life < 12 && !finished; life += 1) {
-      let isDead = false;
-      let clock: { setTimer: (ms: number, run: () => void) => unknown } | undefined;
+    for (let life = 0; life < 12; life += 1) {
+      const held: { clock?: TimerClock; isDead: boolean } = { isDead: false };
       const rig = await openRuntime({
         store,
         limits: { maxAttempts: 3, concurrentTurns: 8 },
         agent: async function* (turn) {
           if (turn.messages[0]?.text === "kill") {
-            isDead = true;
+            held.isDead = true;
             store.crash();
             await new Promise(() => undefined);
           }
           // Under way whenever the killer strikes.
-          await new Promise<void>((resolve) => void clock!.setTimer(5_000, resolve));
+          await new Promise<void>((resolve) => void held.clock!.setTimer(5_000, resolve));
           yield `re ${turn.messages[0]?.text}`;
         },
       });
-      clock = rig.clock;
+      held.clock = rig.clock;
       if (life === 0) {
         for (const name of ["a", "b", "c"]) await rig.say("innocent", `api:${name}`);
         // Its answer may be cut off by the death that it causes.
         void rig.loop.addChatMessage("api:bad", "kill").catch(() => undefined);
       }
-      for (let second = 0; second < 90 && !isDead; second += 1) await rig.clock.advance(1_000);
-      if (isDead) deaths += 1;
-      else finished = true;
-      if (!isDead) {
-        expect((await rig.loop.chat("api:bad")).state).toBe("quarantined");
-        expect((await rig.said("api:bad")).filter((text) => text.includes("put it aside"))).toHaveLength(1);
-        for (const name of ["a", "b", "c"]) expect(await rig.said(`api:${name}`)).toEqual(["re innocent"]);
-        expect((await rig.loop.status()).chats.quarantined).toBe(1);
-        expect((await rig.loop.why("api:bad")).sentence).toContain("TURN_KILLED_PROCESS");
-      }
+      for (let second = 0; second < 90 && !held.isDead; second += 1) await rig.clock.advance(1_000);
+      if (!held.isDead) break;
+      deaths += 1;
     }
-    expect(finished).toBe(true);
     expect(deaths).toBeLessThanOrEqual(4);
+    const after = await openRuntime({ store, limits: { maxAttempts: 3 } });
+    expect((await after.loop.chat("api:bad")).state).toBe("quarantined");
+    expect((await after.said("api:bad")).filter((text) => text.includes("put it aside"))).toHaveLength(1);
+    for (const name of ["a", "b", "c"]) expect(await after.said(`api:${name}`)).toEqual(["re innocent"]);
+    expect((await after.loop.status()).chats.quarantined).toBe(1);
+    expect((await after.loop.why("api:bad")).sentence).toContain("TURN_KILLED_PROCESS");
   });
 });

@@ -17,9 +17,9 @@ function moody(clockOf: () => { setTimer: (ms: number, run: () => void) => unkno
 }
 
 async function openMoody(limits = {}) {
-  let clock: { setTimer: (ms: number, run: () => void) => unknown } | undefined;
-  const rig = await openRuntime({ agent: moody(() => clock!), limits });
-  clock = rig.clock;
+  const held: { clock?: { setTimer: (ms: number, run: () => void) => unknown } } = {};
+  const rig = await openRuntime({ agent: moody(() => held.clock!), limits });
+  held.clock = rig.clock;
   return rig;
 }
 

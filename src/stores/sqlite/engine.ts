@@ -13,8 +13,8 @@ export type Value = string | number | null;
 export const LOGS = ["inbox", "ledger", "outbox", "runs"] as const;
 export type Log = (typeof LOGS)[number];
 
-/** Chats kept in the cache; beyond it the one that came first goes. */
-const CACHE_MAX = 10_000;
+/** Chats kept in the cache, about 1 KB each; beyond it the one that came first goes. */
+const CACHE_MAX = 50_000;
 
 /** Columns that change together. */
 const SIDES = {
