@@ -1,28 +1,36 @@
-/** What the machine is, and where benches keep their files. */
+/** What the machine is, where benches keep their files, and how they print. */
 import { closeSync, fsyncSync, mkdtempSync, openSync, rmSync, statfsSync, writeSync } from "node:fs";
-import { availableParallelism, cpus } from "node:os";
+import { availableParallelism, cpus, loadavg } from "node:os";
 import { join } from "node:path";
 
 const TMPFS = 0x01021994;
 const NAMES: Readonly<Record<number, string>> = { 0xef53: "ext4", 0x58465342: "xfs", 0x9123683e: "btrfs", 0x794c7630: "overlayfs" };
-const FSYNC_MS = 500;
+const FSYNC_MS = 300;
 
-/** A folder on a real disk, below the working directory; removed by `close`. Exits where it would be in memory. */
-export function openFolder(): { readonly path: string; readonly close: () => void } {
+/** `npm run bench -- --quick`: smaller counts, to see that all benches run; its figures say little. */
+export const isQuick = process.env.BENCH_QUICK === "1";
+
+/** A count for the full run, or the one for `--quick`. */
+export const sized = (full: number, quick: number): number => (isQuick ? quick : full);
+
+/** A folder on a real disk, below the working directory; removed when the process ends. Exits where it would be in memory. */
+export function openFolder(): string {
   const path = mkdtempSync(join(process.cwd(), ".bench-"));
+  process.on("exit", () => rmSync(path, { recursive: true, force: true }));
   if (statfsSync(path).type === TMPFS) {
-    rmSync(path, { recursive: true });
     console.error("this folder is on tmpfs, which never waits for a disk; run the bench from a folder on a real one");
     process.exit(78);
   }
-  return { path, close: () => rmSync(path, { recursive: true, force: true }) };
+  console.log(describeMachine(path));
+  return path;
 }
 
-/** One line: Node, cores, file system, syncs a second. */
-export function describeMachine(folder: string): string {
+/** One line: Node, cores, load, file system, syncs a second. */
+function describeMachine(folder: string): string {
   const { type } = statfsSync(folder);
   const model = cpus()[0]?.model.trim() ?? "unknown processor";
-  return `Node ${process.versions.node}, ${availableParallelism()} × ${model}, ${NAMES[type] ?? type.toString(16)}, ${syncsPerSecond(folder)} fsync/s`;
+  const load = (loadavg()[0] ?? 0).toFixed(1);
+  return `Node ${process.versions.node}, ${availableParallelism()} × ${model} (load ${load} before), ${NAMES[type] ?? type.toString(16)}, ${syncsPerSecond(folder)} fsync/s`;
 }
 
 function syncsPerSecond(folder: string): number {
@@ -39,13 +47,19 @@ function syncsPerSecond(folder: string): number {
 }
 
 export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+  return percentile(values, 0.5);
 }
 
 export function percentile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+}
+
+/** `median (lowest–highest)`. */
+export function spread(values: readonly number[], digits = 0): string {
+  if (values.length === 0 || values.some(Number.isNaN)) return "–";
+  const show = (value: number): string => value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  return `${show(median(values))} (${show(Math.min(...values))}–${show(Math.max(...values))})`;
 }
 
 /** A table with its columns aligned. */
@@ -59,7 +73,9 @@ export function printTable(title: string, rows: readonly (readonly (string | num
     );
 }
 
-export function release(): void {
+/** Collects what nobody holds, so that a heap figure counts only what is held. */
+export function heapBytes(): number {
   globalThis.gc?.();
   globalThis.gc?.();
+  return process.memoryUsage().heapUsed;
 }

@@ -1,55 +1,23 @@
 /**
  * The sqlite store by itself: cycles of append with claim, commit with `sending` and lazy settle over 1,000 chats, through the real store
- * and its workers, beside the raw rate of equally sized transactions on the same disk in the same run. Run it with `tsx`; the directory
- * may be named as the first argument, and must not be on tmpfs.
+ * and its workers, beside the raw rate of equally sized transactions on the same disk in the same run.
  */
-import { closeSync, fsyncSync, mkdtempSync, openSync, readFileSync, rmSync, statfsSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { performance } from "node:perf_hooks";
-import { createSystemClock } from "../src/app/system-clock.ts";
-import type { ChatKey } from "../src/core/chat-key.ts";
 import { bodyHash } from "../src/core/body-hash.ts";
+import type { ChatKey } from "../src/core/chat-key.ts";
 import { textContent } from "../src/core/content.ts";
 import type { SnapshotWrite, Store } from "../src/ports/store/store.ts";
 import { openDatabase } from "../src/stores/sqlite/driver.ts";
 import { createSqliteStore } from "../src/stores/sqlite/store.ts";
+import { clock } from "./loop.ts";
+import { median, openFolder, printTable, sized, spread } from "./machine.ts";
 
-const TMPFS_MAGIC = 0x01021994;
-const CHATS = Number(process.env.BENCH_CHATS ?? 1_000);
-const CYCLES = Number(process.env.BENCH_CYCLES ?? 60_000);
-const FSYNC_MS = 500;
-
-const clock = createSystemClock();
+const CHATS = 1_000;
+const CYCLES = Number(process.env.BENCH_CYCLES ?? sized(30_000, 5_000));
+const ROUNDS = 3;
+const RAW_MS = 1_000;
 const QUESTION = textContent("Hello, could you tell me when the next train leaves?");
 const ANSWER = textContent("Echo: Hello, could you tell me when the next train leaves?");
-
-function fileSystemOf(folder: string): string {
-  const { type } = statfsSync(folder);
-  if (type === TMPFS_MAGIC) {
-    console.error(
-      `${folder} is on tmpfs, which never waits for a disk; name a directory on a real one: tsx bench/store.bench.ts DIRECTORY`,
-    );
-    process.exit(78);
-  }
-  return (
-    ({ 0xef53: "ext4", 0x58465342: "xfs", 0x9123683e: "btrfs", 0x2fc12fc1: "zfs", 0x794c7630: "overlayfs" } as Record<number, string>)[
-      type
-    ] ?? `0x${type.toString(16)}`
-  );
-}
-
-function rawSyncs(folder: string): number {
-  const handle = openSync(join(folder, "sync"), "w");
-  const block = Buffer.alloc(4_096, 1);
-  const end = performance.now() + FSYNC_MS;
-  let count = 0;
-  for (; performance.now() < end; count += 1) {
-    writeSync(handle, block, 0, block.length, 0);
-    fsyncSync(handle);
-  }
-  closeSync(handle);
-  return count / (FSYNC_MS / 1_000);
-}
 
 const writeOf = (round: number): SnapshotWrite => ({
   snapshot: {
@@ -125,55 +93,59 @@ async function cycle(store: Store, chat: ChatKey, round: number): Promise<void> 
 }
 
 /** What the disk allows: transactions of plain rows, as many bytes as a group of the store, in this thread. */
-async function rawCommits(folder: string, rows: number): Promise<number> {
-  const db = await openDatabase(join(folder, "raw.db"));
+async function rawCommits(file: string, rows: number): Promise<number> {
+  const db = await openDatabase(file);
   db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE raw (id INTEGER PRIMARY KEY, chat INTEGER, body TEXT)");
   const insert = db.prepare("INSERT INTO raw (chat, body) VALUES (?, ?)");
   const body = "x".repeat(1_200);
-  const end = performance.now() + 1_500;
-  const from = performance.now();
+  const startMs = performance.now();
   let cycles = 0;
-  while (performance.now() < end) {
+  for (; performance.now() < startMs + RAW_MS; cycles += rows) {
     db.exec("BEGIN IMMEDIATE");
     for (let row = 0; row < rows; row += 1) insert.run(row, body);
     db.exec("COMMIT");
-    cycles += rows;
   }
-  const rate = cycles / ((performance.now() - from) / 1_000);
+  const rate = cycles / ((performance.now() - startMs) / 1_000);
   db.close();
   return rate;
 }
 
-async function storeCycles(store: Store): Promise<number> {
+interface Cycles {
+  readonly perSecond: number;
+  /** Of the whole process, µs a cycle. */
+  readonly cpuUs: number;
+}
+
+async function storeCycles(file: string): Promise<Cycles> {
+  const store = createSqliteStore({ file, clock });
+  await store.start();
   const chats = Array.from({ length: CHATS }, (_, place): ChatKey => `telegram:${100_000 + place}`);
   const rounds = Math.ceil(CYCLES / CHATS);
-  const from = performance.now();
+  const before = process.cpuUsage();
+  const startMs = performance.now();
   await Promise.all(
     chats.map(async (chat) => {
       for (let round = 0; round < rounds; round += 1) await cycle(store, chat, round);
     }),
   );
-  return (rounds * CHATS) / ((performance.now() - from) / 1_000);
+  const seconds = (performance.now() - startMs) / 1_000;
+  const { user, system } = process.cpuUsage(before);
+  await store.stop();
+  return { perSecond: (rounds * CHATS) / seconds, cpuUs: (user + system) / (rounds * CHATS) };
 }
 
-const place = process.argv[2] ?? process.cwd();
-const kind = fileSystemOf(place);
-const folder = mkdtempSync(join(place, ".bench-store-"));
-try {
-  console.log(
-    `file system ${kind}, raw fsync/s ${Math.round(rawSyncs(folder))}, node ${process.versions.node}, load ${readFileSync("/proc/loadavg", "utf8").split(" ")[0]}`,
-  );
-  const raw = await rawCommits(folder, CHATS);
-  const store = createSqliteStore({ file: join(folder, "store.db"), clock });
-  await store.start();
-  const cycles = await storeCycles(store);
-  const cpu = process.cpuUsage();
-  await store.stop();
-  console.log(`raw: ${Math.round(raw)} rows/s in transactions of ${CHATS} rows of 1.2 kB`);
-  console.log(
-    `store: ${Math.round(cycles)} cycles/s of append+claim, commit+sending, settle over ${CHATS} chats (${CYCLES} cycles); cpu of the process ${Math.round((cpu.user + cpu.system) / 1_000)} ms`,
-  );
-  console.log(`ratio: ${(cycles / raw).toFixed(2)}`);
-} finally {
-  rmSync(folder, { recursive: true, force: true });
+const folder = openFolder();
+const raw: number[] = [];
+const cycles: Cycles[] = [];
+for (let round = 0; round < ROUNDS; round += 1) {
+  raw.push(await rawCommits(join(folder, `raw${round}.db`), CHATS));
+  cycles.push(await storeCycles(join(folder, `store${round}.db`)));
 }
+const perSecond = cycles.map((one) => one.perSecond);
+printTable(`the store alone, ${CHATS} chats, ${CYCLES} cycles a round; median (lowest–highest) of ${ROUNDS}`, [
+  ["", "figure"],
+  ["append + claim, commit + sending, settle: cycles/s", spread(perSecond)],
+  [`raw rows of 1.2 kB in transactions of ${CHATS}, rows/s`, spread(raw)],
+  ["ratio", (median(perSecond) / median(raw)).toFixed(2)],
+  ["CPU of the process for each cycle, µs", spread(cycles.map((one) => one.cpuUs))],
+]);
