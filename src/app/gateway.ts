@@ -121,6 +121,7 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
     addChatMessage: async (...args) => running().addChatMessage(...args),
     send: async (...args) => running().send(...args),
     stream: (...args) => running().stream(...args),
+    mayBegin: (key) => running().mayBegin(key),
     addCronJob: async (...args) => running().addCronJob(...args),
     removeCronJob: async (...args) => running().removeCronJob(...args),
     jobs: async (...args) => running().jobs(...args),
@@ -153,7 +154,6 @@ createGateway.fromConfig = async (configPath?: string): Promise<Gateway> => {
 export async function optionsOf(config: Config): Promise<GatewayOptions> {
   const secrets = [config.http.token, ...config.channels.map((channel) => channel.token)].filter((secret) => secret !== undefined);
   const log = createLog({ level: config.log.level, pretty: process.stdout.isTTY, secrets });
-  for (const warning of config.warnings) log.warn({}, warning);
   for (const channel of config.channels) {
     if (channel.allow === undefined) {
       log.warn(

@@ -8,7 +8,7 @@
  */
 import type { ServerResponse } from "node:http";
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
-import { type ChatKey, channelOf } from "../core/chat-key.ts";
+import type { ChatKey } from "../core/chat-key.ts";
 import { TransientError } from "../core/errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
@@ -39,8 +39,8 @@ export function createStreams(options: { readonly loop: EventLoop; readonly cloc
     if (open.size >= STREAMS_MAX) {
       throw new TransientError("STREAMS_FULL", `${STREAMS_MAX} streams are open already; close one or try again later`);
     }
-    // An api: chat may be listened to before its first message; any other has to exist.
-    if (channelOf(key) !== "api") await loop.chat(key);
+    // A chat that begins here may be listened to before its first message; any other has to exist.
+    if (!loop.mayBegin(key)) await loop.chat(key);
     const { outgoing } = c.env as { outgoing: ServerResponse };
     if (!outgoing.destroyed) {
       const end = startStream({ ...options, key, after, outgoing, onEnd: () => open.delete(end) });

@@ -66,6 +66,11 @@ export interface Channel {
   readonly name: string;
   readonly kind: string;
   readonly limits: ChannelLimits;
+  /**
+   * Set when the runtime itself is the platform: a part is delivered by the commit that stores it, people read it from history and stream,
+   * and their first message over HTTP creates the chat. `deliver` is then never called.
+   */
+  readonly isDirect?: true;
   /** Opens the connection and resolves once the attempt is under way; its fate arrives through `host.report`. @throws ConfigError for a configuration that cannot work */
   readonly start: (host: ChannelHost) => Promise<void>;
   /** Ends every request and listener and confirms nothing that was not stored. Resolves when the old connection is gone. */

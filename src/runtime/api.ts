@@ -173,6 +173,8 @@ export interface EventLoop {
   readonly events: (key: string, from: number, limit: number) => Promise<readonly EventRecord[]>;
   readonly status: () => Promise<SystemStatus>;
   readonly health: () => Promise<Health>;
+  /** True for a chat that its first message creates here: those named `api:` and those of direct channels such as `web`. @throws RequestError BAD_CHAT_KEY */
+  readonly mayBegin: (key: string) => boolean;
   /** True while intake is open. */
   readonly isReady: () => boolean;
 }

@@ -4,6 +4,7 @@
 import type { AnyActorRef, SnapshotFrom } from "xstate";
 import { channelMachine, type ChannelEvent } from "../../machines/channel.machine.ts";
 import { backoffMs } from "../core/backoff.ts";
+import { RESERVED_CHANNELS } from "../core/chat-key.ts";
 import { noteOf } from "../core/errors.ts";
 import type { AcceptOutcome, Channel, ChannelHost, ChannelReport, InboundMessage } from "../ports/channel.ts";
 import type { ChannelStatus } from "./api.ts";
@@ -26,6 +27,8 @@ interface ChannelEntry {
 export interface ChannelDirectory {
   readonly find: (name: string) => Channel | undefined;
   readonly isOnline: (name: string) => boolean;
+  /** True where no platform is behind the chats: a part is delivered by the commit that stores it. */
+  readonly isDirect: (name: string) => boolean;
   readonly count: (name: string, what: "sent" | "failed") => void;
 }
 
@@ -163,6 +166,7 @@ export function createChannels(
     logic: registry.logic,
     find: (name) => entries.get(name)?.channel,
     isOnline: (name) => entries.get(name)?.isOnline ?? false,
+    isDirect: (name) => RESERVED_CHANNELS.has(name) || entries.get(name)?.channel.isDirect === true,
     count: (name, what) => {
       const entry = entries.get(name);
       if (entry) entry.counters[what] += 1;

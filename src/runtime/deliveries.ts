@@ -12,7 +12,7 @@ import type { SendOutcome, TakeResult } from "../ports/store/store.ts";
 import type { ChannelDirectory } from "./channels.ts";
 import { pause, type Kernel } from "./kernel.ts";
 import { createRegistry, type Child, type Registry } from "./registry.ts";
-import { isInternal, type Outgoing } from "./turn-commit.ts";
+import type { Outgoing } from "./turn-commit.ts";
 
 type DeliverySnapshot = SnapshotFrom<typeof deliveryMachine>;
 
@@ -231,7 +231,7 @@ export function createDeliveries(
   };
 
   const wake = (key: ChatKey): void => {
-    if (isInternal(key)) return;
+    if (channels.isDirect(channelOf(key))) return;
     const entry = ensure(key);
     if (entry.isReserved) entry.hasMail = true;
     else entry.actor.send({ type: "parts.stored" });
@@ -262,7 +262,7 @@ export function createDeliveries(
     logic: registry.logic,
     counters,
     wayOf: (key) => ({
-      isDelivered: isInternal(key),
+      isDelivered: channels.isDirect(channelOf(key)),
       maxUnits: channels.find(channelOf(key))?.limits.textUnits ?? Number.MAX_SAFE_INTEGER,
     }),
     reserve: (key) => {

@@ -207,9 +207,11 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
     return stopping;
   };
 
+  const mayBegin = (key: ChatKey): boolean => channelOf(key) === "api" || channels.find(channelOf(key))?.isDirect === true;
+
   const knownOrCreatable = async (key: ChatKey): Promise<void> => {
-    if (channelOf(key) === "api" || chats.get(key)?.actor || (await store.chats.open(key))) return;
-    throw new RequestError("CHAT_UNKNOWN", `chat ${key} has never been met; only api: chats are created over HTTP and by the library`, {
+    if (mayBegin(key) || chats.get(key)?.actor || (await store.chats.open(key))) return;
+    throw new RequestError("CHAT_UNKNOWN", `chat ${key} has never been met; a chat of this channel begins on its platform, one named api:… here`, {
       path: "key",
     });
   };
@@ -262,6 +264,7 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
       if (!isDelivered) deliveries.stored(key, stored);
       return stored[0]?.id ?? "";
     },
+    mayBegin: (text) => mayBegin(parseChatKey(text)),
     stream: (text, options = {}) => streamChat(kernel, chats, runner, parseChatKey(text), options),
     addCronJob: async (input) => {
       requireOpen();

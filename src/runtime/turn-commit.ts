@@ -233,9 +233,3 @@ function historyOf(claim: Claim, replies: readonly Content[], atMs: number): rea
     ...replies.map((content): HistoryEntry => ({ role: "assistant", content, atMs, turnId })),
   ];
 }
-
-/** Chats of these channels have no platform behind them. */
-export function isInternal(key: ChatKey): boolean {
-  const channel = channelOf(key);
-  return channel === "api" || channel === "cron" || channel === "system";
-}

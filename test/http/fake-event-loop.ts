@@ -144,6 +144,7 @@ export function createFakeEventLoop(known: readonly string[] = ["api:alice", "te
         seqs.set(id ?? `#${seq}`, seq);
         return { seq, duplicate: before !== undefined };
       }),
+    mayBegin: (key) => key.startsWith("api:"),
     send: (key, content) => does("send", [key, content], () => "42"),
     stream: (key, options = {}) => {
       calls.push({ name: "stream", args: [key, options] });

@@ -119,7 +119,6 @@ function addConfig(program: Command, { io, print }: Tools): void {
       });
       const described = describeConfig(checked);
       print(options, described, () => viewConfig(described, io.columns));
-      for (const warning of checked.warnings) io.err(`satibot: ${warning}`);
     });
   withJson(config.command("schema").description("print the JSON Schema of the configuration file")).action(() => {
     io.out(JSON.stringify(configJsonSchema(), undefined, 2));

@@ -20,14 +20,23 @@ export interface TelegramConfig {
 /** A channel to be opened. */
 export type ChannelConfig = TelegramConfig;
 
+export interface ChannelsConfig {
+  readonly channels: readonly ChannelConfig[];
+  /** Undefined: on where the daemon is started from a terminal. */
+  readonly terminal: boolean | undefined;
+  /** The page at `/`. */
+  readonly web: boolean;
+}
+
 /** Reads `channels`: each key is an instance name whose kind is its beginning (`telegram-2`) or its `kind`. Those that are `false` stay closed. */
-export function readChannels(value: unknown, env: Environment, problems: Problem[], warnings: string[]): readonly ChannelConfig[] {
-  if (value === undefined || value === null) return [];
+export function readChannels(value: unknown, env: Environment, problems: Problem[]): ChannelsConfig {
+  const channels: ChannelConfig[] = [];
+  const switches: { terminal: boolean | undefined; web: boolean } = { terminal: undefined, web: true };
+  if (value === undefined || value === null) return { channels, ...switches };
   if (!isPlainObject(value)) {
     problems.push({ path: ["channels"], message: "must be a section with a key for each channel, such as telegram" });
-    return [];
+    return { channels, ...switches };
   }
-  const channels: ChannelConfig[] = [];
   for (const [name, given] of Object.entries(value)) {
     const path = ["channels", name];
     const kind = kindOf(name, given);
@@ -40,9 +49,11 @@ export function readChannels(value: unknown, env: Environment, problems: Problem
     } else if (kind === "telegram") {
       const channel = readTelegram(name, given, env, problems);
       if (channel !== undefined) channels.push(channel);
-    } else if (check(onOff, given ?? false, path, problems) === true) {
-      warnings.push(`channels.${name} is on in the configuration, but does not exist in this version and has no effect`);
-    }
+    } else if (name === "terminal" || name === "web") {
+      // A key with nothing behind it counts as absent.
+      const isOn = given === null ? undefined : check(onOff, given, path, problems);
+      if (isOn !== undefined) switches[name] = isOn;
+    } else problems.push({ path, message: `there is one ${kind} channel; write channels.${kind}` });
   }
   for (const [place, channel] of channels.entries()) {
     const twin = channels.slice(0, place).find((other) => other.token === channel.token);
@@ -52,7 +63,7 @@ export function readChannels(value: unknown, env: Environment, problems: Problem
       message: `is also the token of ${twin.name}, and a bot can have one connection; write another token`,
     });
   }
-  return channels;
+  return { channels, ...switches };
 }
 
 function kindOf(name: string, given: unknown): string | undefined {

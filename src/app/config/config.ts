@@ -34,12 +34,14 @@ export interface Config {
   readonly file: string | undefined;
   readonly store: StoreConfig;
   readonly channels: readonly ChannelConfig[];
+  /** Undefined: on where the daemon is started from a terminal. */
+  readonly terminal: boolean | undefined;
+  /** The page at `/`. */
+  readonly web: boolean;
   readonly cron: readonly CronJobInput[];
   readonly limits: Limits;
   readonly http: HttpConfig;
   readonly log: { readonly level: LogLevel };
-  /** To be told at start: what was asked for and has no effect yet. */
-  readonly warnings: readonly string[];
 }
 
 export interface LoadOptions {
@@ -88,8 +90,7 @@ async function readConfig({ cwd, configPath, env }: LoadOptions, only: readonly 
   const source: Source = { file: found?.file, text: found?.text, variables };
 
   const { channels: channelValues, ...rest } = values;
-  const warnings: string[] = [];
-  const channels = readChannels(channelValues, env, problems, warnings);
+  const channels = readChannels(channelValues, env, problems);
   const checked = check(sections, rest, [], problems);
   const store = checked === undefined ? undefined : readStore(checked.store, cwd, problems);
   if (checked !== undefined) checkTogether(checked, only === undefined, problems);
@@ -98,7 +99,7 @@ async function readConfig({ cwd, configPath, env }: LoadOptions, only: readonly 
   return {
     file: found?.file,
     store,
-    channels,
+    ...channels,
     cron: checked.cron,
     limits: {
       concurrentTurns: limits.concurrentTurns,
@@ -115,7 +116,6 @@ async function readConfig({ cwd, configPath, env }: LoadOptions, only: readonly 
     },
     http: { host: http.host, port: http.port, token: http.token, allowedHosts: http.allowedHosts },
     log: checked.log,
-    warnings,
   };
 }
 

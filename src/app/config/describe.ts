@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { formatDuration } from "../../core/duration.ts";
+import type { ChannelConfig } from "./channels.ts";
 import type { Config } from "./config.ts";
 import { wholeFile } from "./sections.ts";
 
@@ -15,18 +16,11 @@ export function describeConfig(config: Config): Readonly<Record<string, unknown>
     file: config.file ?? "none (defaults and environment)",
     store: config.store.kind === "memory" ? "memory:" : `sqlite:${config.store.file}`,
     agent: "echo",
-    channels: Object.fromEntries(
-      config.channels.map((channel) => [
-        channel.name,
-        {
-          kind: channel.kind,
-          token: channel.token.replace(/^(\d+:)?.*$/, `$1${MASK}`),
-          mode: channel.mode,
-          ...(channel.apiRoot === undefined ? {} : { apiRoot: withoutCredentials(channel.apiRoot) }),
-          allow: channel.allow ?? "nobody (closed)",
-        },
-      ]),
-    ),
+    channels: {
+      terminal: config.terminal ?? "on a terminal",
+      web: config.web,
+      ...Object.fromEntries(config.channels.map((channel) => [channel.name, describeChannel(channel)])),
+    },
     cron: config.cron.map((job) => ({ id: job.id, schedule: job.schedule, deliver: job.deliver?.chat ?? "nowhere" })),
     limits: Object.fromEntries(
       Object.entries(config.limits).map(([key, value]: [string, number]) =>
@@ -35,6 +29,16 @@ export function describeConfig(config: Config): Readonly<Record<string, unknown>
     ),
     http: { ...config.http, token: config.http.token === undefined ? "none" : MASK },
     log: config.log,
+  };
+}
+
+function describeChannel({ kind, token, mode, apiRoot, allow }: ChannelConfig): object {
+  return {
+    kind,
+    token: token.replace(/^(\d+:)?.*$/, `$1${MASK}`),
+    mode,
+    ...(apiRoot === undefined ? {} : { apiRoot: withoutCredentials(apiRoot) }),
+    allow: allow ?? "who is paired",
   };
 }
 

@@ -40,7 +40,8 @@ describe("without a file", () => {
       limits: DEFAULT_LIMITS,
       http: { host: "127.0.0.1", port: 7330, token: undefined, allowedHosts: [] },
       log: { level: "info" },
-      warnings: [],
+      terminal: undefined,
+      web: true,
     });
   });
 
@@ -207,9 +208,10 @@ channels:
     expect((await loadYaml("channels: { telegram: true }\n", { TELEGRAM_BOT_TOKEN: "1:a" })).channels).toHaveLength(1);
   });
 
-  it("warns of terminal and web only where they are asked for", async () => {
-    expect((await loadYaml("channels: { terminal: false, web: false }\n")).warnings).toEqual([]);
-    expect((await loadYaml("channels: { terminal: true }\n")).warnings).toEqual([expect.stringContaining("channels.terminal")]);
+  it("switches terminal and web on and off", async () => {
+    expect(await loadYaml("channels: { terminal: false, web: false }\n")).toMatchObject({ terminal: false, web: false });
+    expect(await loadYaml("channels: { terminal: true, web: }\n")).toMatchObject({ terminal: true, web: true });
+    await expect(loadYaml("channels: { web-2: true }\n")).rejects.toThrow("there is one web channel; write channels.web");
   });
 
   it.each([
