@@ -15,7 +15,7 @@ import { createSystemRandom } from "./system-random.ts";
 export interface TelegramGatewayOptions {
   readonly token: string;
   readonly apiRoot?: string;
-  /** User ids, chat ids, @usernames or "*"; absent closes the channel to everyone. */
+  /** User ids, chat ids, @usernames or "*"; absent: whoever sends the pairing code first owns the bot. */
   readonly allow?: readonly string[];
 }
 
@@ -134,6 +134,12 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
     chat: async (...args) => running().chat(...args),
     chats: async (...args) => running().chats(...args),
     events: async (...args) => running().events(...args),
+    pairing: {
+      list: async () => running().pairing.list(),
+      issue: async (channel) => running().pairing.issue(channel),
+      approve: async (channel, id) => running().pairing.approve(channel, id),
+      revoke: async (channel, id) => running().pairing.revoke(channel, id),
+    },
     status: async () => running().status(),
     health: async () => running().health(),
     isReady: () => loop?.isReady() ?? false,
@@ -154,14 +160,6 @@ createGateway.fromConfig = async (configPath?: string): Promise<Gateway> => {
 export async function optionsOf(config: Config): Promise<GatewayOptions> {
   const secrets = [config.http.token, ...config.channels.map((channel) => channel.token)].filter((secret) => secret !== undefined);
   const log = createLog({ level: config.log.level, pretty: process.stdout.isTTY, secrets });
-  for (const channel of config.channels) {
-    if (channel.allow === undefined) {
-      log.warn(
-        { channel: channel.name },
-        `channel ${channel.name} is closed to everyone; write channels.${channel.name}.allow with the ids that may write, or set SATIBOT_ALLOW`,
-      );
-    }
-  }
   const { limits } = config;
   return {
     store: config.store.kind === "memory" ? "memory:" : `sqlite:${config.store.file}`,
@@ -212,7 +210,7 @@ async function channelsOf(channels: NonNullable<GatewayOptions["channels"]>, clo
   const named = Object.entries(channels as Readonly<Record<string, TelegramGatewayOptions>>);
   if (named.length === 0) return [];
   const { createTelegramChannel } = await import("../channels/telegram/channel.ts");
-  return named.map(([name, { token, apiRoot, allow }]) => createTelegramChannel({ name, token, apiRoot, allow: allow ?? [], clock }));
+  return named.map(([name, { token, apiRoot, allow }]) => createTelegramChannel({ name, token, apiRoot, allow, clock }));
 }
 
 function limitsOf(limits: LimitOptions = {}): Limits {

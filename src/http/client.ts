@@ -2,7 +2,7 @@
 import { type ErrorCode, RuntimeError, TransientError } from "../core/errors.ts";
 import type { Sender } from "../ports/store/records.ts";
 import type { SystemStatus } from "../runtime/api.ts";
-import type { WireChat, WireChatDetail, WireEvent, WirePage, WireWhy } from "./wire.ts";
+import type { WireChat, WireChatDetail, WireEvent, WirePage, WirePairing, WirePairingCode, WirePerson, WireWhy } from "./wire.ts";
 
 const TIMEOUT_MS = 30_000;
 
@@ -60,6 +60,11 @@ export interface ApiClient {
   readonly reset: (key: string) => Promise<WireChatDetail>;
   readonly retry: (key: string, options?: { readonly skip?: boolean }) => Promise<WireChatDetail>;
   readonly passivate: (key: string) => Promise<WireChatDetail>;
+  readonly pairing: () => Promise<WirePage<WirePairing>>;
+  /** A new one-time code; the one before it ends. */
+  readonly pairingCode: (channel: string) => Promise<WirePairingCode>;
+  readonly approve: (channel: string, id: string) => Promise<WirePerson>;
+  readonly revoke: (channel: string, id: string) => Promise<{ readonly id: string }>;
 }
 
 export interface ApiClientOptions {
@@ -72,6 +77,7 @@ export interface ApiClientOptions {
 
 export function createApiClient(options: ApiClientOptions): ApiClient {
   const chatPath = (key: string, rest = ""): string => `/api/chats/${encodeURIComponent(key.toWellFormed())}${rest}`;
+  const pairingPath = (channel: string, rest: string): string => `/api/pairing/${encodeURIComponent(channel.toWellFormed())}${rest}`;
   const get = <T>(path: string, query: object = {}): Promise<T> => {
     const given = new URLSearchParams();
     for (const [name, value] of Object.entries(query)) if (value !== undefined) given.set(name, String(value));
@@ -90,6 +96,10 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
     reset: (key) => post(chatPath(key, "/reset")),
     retry: (key, { skip = false } = {}) => post(chatPath(key, "/retry"), { skip }),
     passivate: (key) => post(chatPath(key, "/passivate")),
+    pairing: () => get("/api/pairing"),
+    pairingCode: (channel) => post(pairingPath(channel, "/code")),
+    approve: (channel, id) => post(pairingPath(channel, "/approve"), { id }),
+    revoke: (channel, id) => post(pairingPath(channel, "/revoke"), { id }),
   };
 }
 

@@ -13,6 +13,7 @@ import type { Log } from "../ports/log.ts";
 import type { EventLoop } from "../runtime/api.ts";
 import { chatRoutes } from "./chats.ts";
 import { answerTo } from "./errors.ts";
+import { pairingRoutes } from "./pairing.ts";
 import { type HttpContext, type HttpEnv, addRoutes, rawPathOf } from "./routes.ts";
 import { type Bound, SECURITY_HEADERS, createHostRules, createTokenRules, isLoopbackHost } from "./security.ts";
 import { createStreams } from "./stream.ts";
@@ -119,7 +120,7 @@ function createApp(options: HttpServerOptions, streams: ReturnType<typeof create
     if (!isHealth && !isLogin) tokens.check({ authorization: c.req.header("authorization"), cookie: c.req.header("cookie") });
     await next();
   });
-  const routes = [...systemRoutes(loop, clock), ...chatRoutes(loop), streams.route];
+  const routes = [...systemRoutes(loop, clock), ...chatRoutes(loop), ...pairingRoutes(loop), streams.route];
   addRoutes(app, [indexRoute(tokens, routes), ...routes]);
   return app;
 }

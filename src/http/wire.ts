@@ -3,7 +3,7 @@ import type { Content } from "../core/content.ts";
 import { textOf } from "../core/content.ts";
 import type { ErrorNote } from "../core/errors.ts";
 import type { EventRecord, HistoryEntry, InboxRow, OutboxPart } from "../ports/store/records.ts";
-import type { ChatDetail, ChatSummary, Why } from "../runtime/api.ts";
+import type { ChatDetail, ChatSummary, PairedPerson, PairingCode, PairingStatus, Why } from "../runtime/api.ts";
 
 /** A page of a list; `next` is the cursor of the following one. */
 export interface WirePage<T> {
@@ -84,6 +84,32 @@ export interface WireEvent {
   readonly stateAfter: string;
 }
 
+export interface WirePerson {
+  readonly id: string;
+  readonly name?: string;
+  readonly role: string;
+  readonly since: number;
+}
+
+export interface WirePairing {
+  readonly channel: string;
+  /** Null: not configured, the first comes by code. */
+  readonly allow: readonly string[] | null;
+  readonly people: readonly WirePerson[];
+  /** Who wrote and was not let in, the newest first. */
+  readonly requests: readonly { readonly id: string; readonly name?: string; readonly lastAt: number; readonly count: number }[];
+  readonly codeExpiresAt: number | null;
+}
+
+export interface WirePairingCode {
+  readonly channel: string;
+  readonly code: string;
+  readonly account?: string;
+  /** Opens the platform with the code ready to send. */
+  readonly url?: string;
+  readonly expiresAt: number;
+}
+
 export function wireChat(chat: ChatSummary): WireChat {
   const { key, channel, state, since, waiting, lastMessageAt, lastReplyAt, error } = chat;
   return { key, channel, state, since, waiting, lastMessageAt, lastReplyAt, error };
@@ -101,6 +127,24 @@ export function wireChatDetail(chat: ChatDetail): WireChatDetail {
     outbox: chat.outbox.map(wirePart),
     revision: chat.revision,
   };
+}
+
+export function wirePerson({ id, name, role, sinceMs }: PairedPerson): WirePerson {
+  return { id, name, role, since: sinceMs };
+}
+
+export function wirePairing({ channel, allow, people, requests, codeExpiresAtMs }: PairingStatus): WirePairing {
+  return {
+    channel,
+    allow: allow ?? null,
+    people: people.map(wirePerson),
+    requests: requests.map(({ id, name, lastAtMs, count }) => ({ id, name, lastAt: lastAtMs, count })),
+    codeExpiresAt: codeExpiresAtMs ?? null,
+  };
+}
+
+export function wirePairingCode({ channel, code, account, url, expiresAtMs }: PairingCode): WirePairingCode {
+  return { channel, code, account, url, expiresAt: expiresAtMs };
 }
 
 export function wireWhy({ key, state, since, sentence, waitsFor, endsBy }: Why): WireWhy {

@@ -19,6 +19,10 @@ export interface InboundMessage {
   readonly externalId: string;
   readonly content: Content;
   readonly sender: Sender;
+  /** What an allow list may call the writer or the place: ids and @usernames, in lower case. Absent: the sender's id alone. */
+  readonly identities?: readonly string[];
+  /** Set where only the sender reads what is answered. */
+  readonly isPrivate?: true;
   /** Set for a button press: the question it answers. */
   readonly questionId?: string;
 }
@@ -26,9 +30,17 @@ export interface InboundMessage {
 /** The result of handing a batch to intake: settled after the commit, in the order given. */
 export type AcceptOutcome = "accepted" | "duplicate" | "full" | "conflict" | "forbidden";
 
+/** Who the bot is at the platform. */
+export interface ChannelAccount {
+  /** For people, such as `@family_bot`. */
+  readonly name: string;
+  /** A link that opens the bot and sends `/start CODE`, when a pairing code is put behind it. */
+  readonly startUrl?: string;
+}
+
 /** What a connection reports about itself. Facts only: policy and states live in the channel machine. */
 export type ChannelReport =
-  | { readonly type: "connection.opened" }
+  | { readonly type: "connection.opened"; readonly account?: ChannelAccount }
   /** Something came from the platform: proof of life. */
   | { readonly type: "traffic.seen" }
   | { readonly type: "connection.lost"; readonly error: ErrorNote; readonly retryAfterMs?: number }
@@ -66,6 +78,8 @@ export interface Channel {
   readonly name: string;
   readonly kind: string;
   readonly limits: ChannelLimits;
+  /** Who may write: identities or `"*"`, and whoever was paired. `allow` undefined also offers a code to the first. Absent: everybody who reaches the channel. */
+  readonly access?: { readonly allow: readonly string[] | undefined };
   /**
    * Set when the runtime itself is the platform: a part is delivered by the commit that stores it, people read it from history and stream,
    * and their first message over HTTP creates the chat. `deliver` is then never called.

@@ -131,6 +131,56 @@ export interface StreamOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Somebody who may write although no allow list names them. */
+export interface PairedPerson {
+  /** Of the platform: an id, or an @username in lower case. */
+  readonly id: string;
+  readonly name?: string;
+  readonly role: "owner" | "guest";
+  readonly sinceMs: number;
+}
+
+/** Somebody who wrote and was not let in; kept in memory, the newest 50 of a channel. */
+export interface AccessRequest {
+  readonly id: string;
+  readonly name?: string;
+  readonly lastAtMs: number;
+  readonly count: number;
+}
+
+export interface PairingStatus {
+  readonly channel: string;
+  /** `allow` of the configuration; undefined when it names nobody and the first comes by code. */
+  readonly allow: readonly string[] | undefined;
+  readonly people: readonly PairedPerson[];
+  readonly requests: readonly AccessRequest[];
+  /** End of the code that is out, if there is one. The code itself is told once, where it was issued. */
+  readonly codeExpiresAtMs: number | undefined;
+}
+
+/** A one-time code: the first who sends it over the channel becomes its owner. */
+export interface PairingCode {
+  readonly channel: string;
+  /** Eight characters, `ABCD-EFGH`. */
+  readonly code: string;
+  /** The bot's account, when its channel is connected. */
+  readonly account: string | undefined;
+  /** Opens the platform with the code ready to send, where it can. */
+  readonly url: string | undefined;
+  readonly expiresAtMs: number;
+}
+
+/** Who may write over channels that have an allow list. Every call throws RequestError NOT_FOUND for any other channel. */
+export interface PairingControl {
+  readonly list: () => Promise<readonly PairingStatus[]>;
+  /** A new code; the one before it ends. */
+  readonly issue: (channel: string) => Promise<PairingCode>;
+  /** Lets somebody in, who need not have written yet. @throws RequestError BAD_REQUEST */
+  readonly approve: (channel: string, id: string) => Promise<PairedPerson>;
+  /** @throws RequestError NOT_FOUND when nobody of that id was paired */
+  readonly revoke: (channel: string, id: string) => Promise<void>;
+}
+
 /** Health facts; `healthy` is false when the loop stalls or the store does not commit. */
 export interface Health {
   readonly healthy: boolean;
@@ -171,6 +221,7 @@ export interface EventLoop {
   /** `states` may hold `passivated`. */
   readonly chats: (filter: ChatFilter, page: PageRequest) => Promise<Page<ChatSummary>>;
   readonly events: (key: string, from: number, limit: number) => Promise<readonly EventRecord[]>;
+  readonly pairing: PairingControl;
   readonly status: () => Promise<SystemStatus>;
   readonly health: () => Promise<Health>;
   /** True for a chat that its first message creates here: those named `api:` and those of direct channels such as `web`. @throws RequestError BAD_CHAT_KEY */

@@ -6,7 +6,7 @@ import { channelMachine, type ChannelEvent } from "../../machines/channel.machin
 import { backoffMs } from "../core/backoff.ts";
 import { RESERVED_CHANNELS } from "../core/chat-key.ts";
 import { noteOf } from "../core/errors.ts";
-import type { AcceptOutcome, Channel, ChannelHost, ChannelReport, InboundMessage } from "../ports/channel.ts";
+import type { AcceptOutcome, Channel, ChannelAccount, ChannelHost, ChannelReport, InboundMessage } from "../ports/channel.ts";
 import type { ChannelStatus } from "./api.ts";
 import type { Kernel } from "./kernel.ts";
 import { createRegistry, type Child, type Registry } from "./registry.ts";
@@ -47,6 +47,7 @@ export function createChannels(
   channels: readonly Channel[],
   ways: {
     readonly accept: (channel: Channel, messages: readonly InboundMessage[]) => Promise<readonly AcceptOutcome[]>;
+    readonly opened: (channel: Channel, account: ChannelAccount | undefined) => void;
     readonly changed: (name: string, isOnline: boolean) => void;
   },
 ): Channels {
@@ -82,6 +83,7 @@ export function createChannels(
         // Proof of life comes with each poll; the machine hears of it only where it changes something.
         if (report.type === "traffic.seen" && entry.state === "online" && entry.actor?.getSnapshot().context.failures === 0) return;
         entry.actor?.send(eventOf(entry, report));
+        if (report.type === "connection.opened") ways.opened(entry.channel, report.account);
       },
       load: (cell) => store.kv.get(`channel/${name}`, cell),
       save: (cell, value) => store.kv.set(`channel/${name}`, cell, value),

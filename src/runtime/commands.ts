@@ -11,15 +11,22 @@ import { publishPart, type Outgoing } from "./turn-commit.ts";
 import type { TurnRunner } from "./turn-runner.ts";
 
 interface CommandSpec {
+  /** Abort the running turn and drop the messages older than the command. */
+  readonly stop: boolean;
   readonly archive: boolean;
   /** `{dropped}` is the number of messages dropped. */
   readonly reply: string;
 }
 
-/** Both abort the running turn and drop the messages older than themselves. */
 const COMMANDS: Readonly<Record<string, CommandSpec>> = {
-  stop: { archive: false, reply: "Stopped; messages dropped: {dropped}." },
-  new: { archive: true, reply: "A new conversation begins; messages dropped: {dropped}." },
+  /** What a platform sends for its "Start" button; also the message that paired its sender. */
+  start: {
+    stop: false,
+    archive: false,
+    reply: "Hello! Write me a message. /stop aborts what I am doing, /new begins a new conversation.",
+  },
+  stop: { stop: true, archive: false, reply: "Stopped; messages dropped: {dropped}." },
+  new: { stop: true, archive: true, reply: "A new conversation begins; messages dropped: {dropped}." },
 };
 
 /** The name of the command that a content is, by syntax alone: `/stop`, `/stop@botname`, `/stop now`. Other slashes go to the agent. */
@@ -63,7 +70,7 @@ export function createCommands(kernel: Kernel, chats: Chats, runner: TurnRunner,
     const request: CommandCommit = {
       chat: key,
       seq: row.seq,
-      stop: spec !== undefined,
+      stop: spec?.stop ?? false,
       archive: spec?.archive ?? false,
       settings: {},
       reply: textContent(spec?.reply ?? "I do not know that command."),

@@ -16,7 +16,8 @@ import type { Log } from "../ports/log.ts";
 import type { Random } from "../ports/random.ts";
 import type { JobRecord } from "../ports/store/records.ts";
 import type { Store } from "../ports/store/store.ts";
-import type { CronJobInput, EventLoop, Health } from "./api.ts";
+import { createAccess } from "./access.ts";
+import type { CronJobInput, EventLoop, Health, PairingCode } from "./api.ts";
 import { createChannels } from "./channels.ts";
 import { createChats, type Chats } from "./chats.ts";
 import { isUnreadable } from "./chat-snapshot.ts";
@@ -47,6 +48,8 @@ export interface EventLoopParts {
   readonly limits?: Partial<Limits>;
   readonly channels?: readonly Channel[];
   readonly debounceMs?: number;
+  /** Shows a pairing code to whoever runs the bot; it must not go into a log. */
+  readonly tellCode?: (code: PairingCode) => void;
   /** Facts that only the host process knows. */
   readonly host?: {
     readonly version: string;
@@ -107,8 +110,10 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
   const commands = createCommands(kernel, chats, runner, outgoing);
   const intake = createIntake(kernel, chats, runner, commands, outgoing, { mayMerge: (parts.debounceMs ?? 0) === 0 });
   const jobs = createJobs(kernel, intake);
+  const access = createAccess(kernel, parts.channels ?? [], parts.tellCode ?? (() => undefined));
   const channels = createChannels(kernel, parts.channels ?? [], {
-    accept: (_, messages) => intake.accept(messages),
+    accept: (channel, messages) => access.admit(channel, messages, intake.accept),
+    opened: access.opened,
     changed: (name, isOnline) => deliveries.channelChanged(name, isOnline),
   });
   const addressOf = async (key: ChatKey): Promise<string> => chats.get(key)?.address || ((await store.chats.open(key))?.address ?? "");
@@ -211,9 +216,13 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
 
   const knownOrCreatable = async (key: ChatKey): Promise<void> => {
     if (mayBegin(key) || chats.get(key)?.actor || (await store.chats.open(key))) return;
-    throw new RequestError("CHAT_UNKNOWN", `chat ${key} has never been met; a chat of this channel begins on its platform, one named api:… here`, {
-      path: "key",
-    });
+    throw new RequestError(
+      "CHAT_UNKNOWN",
+      `chat ${key} has never been met; a chat of this channel begins on its platform, one named api:… here`,
+      {
+        path: "key",
+      },
+    );
   };
 
   const contentOf = (content: string | Content): Content => parseContent(content, typeof content === "string" ? "text" : "content");
@@ -264,6 +273,7 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
       if (!isDelivered) deliveries.stored(key, stored);
       return stored[0]?.id ?? "";
     },
+    pairing: access.control,
     mayBegin: (text) => mayBegin(parseChatKey(text)),
     stream: (text, options = {}) => streamChat(kernel, chats, runner, parseChatKey(text), options),
     addCronJob: async (input) => {

@@ -167,7 +167,7 @@ function intakeLaws(rigOf: () => ChannelRig, hostOf: () => RecordingHost): void 
     expect(message?.externalId).not.toBe("");
     expect(message?.sender.id).not.toBe("");
     expect(textsOf(host.stored())).toEqual(["hello"]);
-    expect(host.reports()[0]).toEqual({ type: "connection.opened" });
+    expect(host.reports()[0]).toMatchObject({ type: "connection.opened" });
     await host.until(() => host.reports().some((report) => report.type === "traffic.seen"));
   });
 

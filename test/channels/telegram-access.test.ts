@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Message, Update } from "grammy/types";
-import { createAccess } from "../../src/channels/telegram/access.ts";
+import { checkAllow } from "../../src/channels/telegram/access.ts";
 import { createTelegramChannel } from "../../src/channels/telegram/channel.ts";
 import { translate } from "../../src/channels/telegram/translate.ts";
 import type { Translation } from "../../src/channels/telegram/translate.ts";
@@ -13,38 +13,34 @@ const PERSON = { id: 7, is_bot: false, first_name: "Ada", last_name: "L", userna
 const PRIVATE = { id: 7, type: "private", first_name: "Ada" };
 const GROUP = { id: -1001234567890, type: "supergroup", title: "Group", username: "the_group" };
 
-function read(message: object, allow: readonly string[] = ["*"]): Translation {
+function read(message: object): Translation {
   const update = { update_id: 42, message: { message_id: 1, date: 1, from: PERSON, chat: PRIVATE, ...message } as Message } as Update;
-  return translate(update, { name: "telegram", bot: BOT, isAllowed: createAccess(allow) });
+  return translate(update, { name: "telegram", bot: BOT });
 }
 
 const contentOf = (translation: Translation): unknown => (translation.kind === "message" ? translation.message.content : translation.kind);
 
+const identitiesOf = (translation: Translation): unknown => (translation.kind === "message" ? translation.message.identities : translation.kind);
+
 describe("telegram access", () => {
-  it.each([
-    [["7"], true],
-    [["@ada_l"], true],
-    [["@ADA_L"], true],
-    [["*"], true],
-    [[" 7 "], true],
-    [["8", "@someone"], false],
-    [[], false],
-  ])("with %o lets the person in: %s", (allow, isIn) => {
-    expect(read({ text: "hi" }, allow).kind).toBe(isIn ? "message" : "forbidden");
+  it("says by which names an allow list may mean the writer and the place", () => {
+    expect(identitiesOf(read({ text: "hi" }))).toEqual(["7", "@ada_l"]);
+    expect(identitiesOf(read({ chat: GROUP, text: "/hi" }))).toEqual(["7", "-1001234567890", "@ada_l", "@the_group"]);
   });
 
-  it.each([[["-1001234567890"]], [["@The_Group"]]])("lets everybody of an allowed group in: %o", (allow) => {
-    expect(read({ chat: GROUP, text: "/hi" }, allow).kind).toBe("message");
-  });
-
-  it("judges an anonymous writer by the chat that it writes for", () => {
+  it("knows an anonymous writer by the chat that it writes for", () => {
     const from = { id: 1_087_968_824, is_bot: true, first_name: "Group", username: "GroupAnonymousBot" };
-    expect(read({ chat: GROUP, from, sender_chat: GROUP, text: "/hi" }, ["1087968824"]).kind).toBe("forbidden");
-    expect(read({ chat: GROUP, from, sender_chat: GROUP, text: "/hi" }, ["-1001234567890"]).kind).toBe("message");
+    expect(identitiesOf(read({ chat: GROUP, from, sender_chat: GROUP, text: "/hi" }))).toEqual(["-1001234567890", "@the_group"]);
   });
 
-  it("names the entry that is none", () => {
-    expect(() => createAccess(["7", "ada"])).toThrow(/allow\[1\] is "ada"/);
+  it("says where only the writer reads the answer", () => {
+    expect(read({ text: "hi" })).toMatchObject({ message: { isPrivate: true } });
+    expect(read({ chat: GROUP, text: "/hi" })).not.toHaveProperty("message.isPrivate");
+  });
+
+  it("takes ids, names in any case and everybody, and names the entry that is none", () => {
+    expect(checkAllow([" 7 ", "@Ada_L", "*", "-100"])).toEqual(["7", "@ada_l", "*", "-100"]);
+    expect(() => checkAllow(["7", "ada"])).toThrow(/allow\[1\] is "ada"/);
   });
 });
 

@@ -144,6 +144,13 @@ export function createFakeEventLoop(known: readonly string[] = ["api:alice", "te
         seqs.set(id ?? `#${seq}`, seq);
         return { seq, duplicate: before !== undefined };
       }),
+    pairing: {
+      list: () => does("pairing", ["list"], () => []),
+      issue: (channel) =>
+        does("pairing", ["issue", channel], () => ({ channel, code: "ABCD-EFGH", account: "@bot", url: undefined, expiresAtMs: 1 })),
+      approve: (channel, id) => does("pairing", ["approve", channel, id], () => ({ id, role: "guest" as const, sinceMs: 1 })),
+      revoke: (channel, id) => does("pairing", ["revoke", channel, id], () => undefined),
+    },
     mayBegin: (key) => key.startsWith("api:"),
     send: (key, content) => does("send", [key, content], () => "42"),
     stream: (key, options = {}) => {

@@ -2,6 +2,7 @@ import { Command, CommanderError } from "commander";
 import { ConfigError } from "../../core/errors.ts";
 import { loadConfig } from "../config/config.ts";
 import { configJsonSchema, describeConfig } from "../config/describe.ts";
+import { addPairCommands } from "./pair-commands.ts";
 import { addChatCommands } from "./chat-commands.ts";
 import { type ConnectionOptions, withDaemon, withReader } from "./connection.ts";
 import { CommandError, EXIT } from "./io.ts";
@@ -54,6 +55,7 @@ function createProgram(tools: Tools, ended: (exitCode: number) => void): Command
   addSend(program, tools);
   addStatus(program, tools);
   addChatCommands(program, tools);
+  addPairCommands(program, tools);
   addConfig(program, tools);
   return program;
 }

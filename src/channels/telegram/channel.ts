@@ -9,7 +9,7 @@ import { ConfigError, invariant, TerminalError, TransientError, AmbiguousError }
 import type { Channel, DeliverRequest } from "../../ports/channel.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Log } from "../../ports/log.ts";
-import { createAccess } from "./access.ts";
+import { checkAllow } from "./access.ts";
 import { parseAddress } from "./address.ts";
 import { createApi, signalFor } from "./api-client.ts";
 import { deliveryError, failureOf, redactor } from "./failure.ts";
@@ -23,8 +23,8 @@ export interface TelegramOptions {
   readonly token: string;
   /** Root URL of the Bot API server, without `/bot<token>`. Default `https://api.telegram.org`. */
   readonly apiRoot?: string;
-  /** User ids, chat ids, `@usernames`, or `*` for everybody; empty means nobody. */
-  readonly allow: readonly string[];
+  /** User ids, chat ids, `@usernames`, or `*` for everybody. Absent: whoever sends the pairing code first owns the bot; empty: only who is approved. */
+  readonly allow?: readonly string[];
   readonly clock: Clock;
   /** How long Telegram holds an empty poll, in seconds, 0 to 50. Default 25. */
   readonly pollTimeoutS?: number;
@@ -89,7 +89,7 @@ export function createTelegramChannel(options: TelegramOptions): TelegramChannel
   const name = checkName(options.name ?? "telegram");
   const token = checkToken(options.token);
   const pollTimeoutS = checkTimeout(options.pollTimeoutS ?? 25);
-  const isAllowed = createAccess(options.allow);
+  const allow = checkAllow(options.allow);
   const api = createApi(token, checkRoot(options.apiRoot ?? "https://api.telegram.org"), pollTimeoutS + REQUEST_S);
   const redact = redactor(token);
   const counters: TelegramCounters = { accepted: 0, forbidden: 0, ignored: 0, notUnderstood: 0 };
@@ -114,12 +114,12 @@ export function createTelegramChannel(options: TelegramOptions): TelegramChannel
   return {
     name,
     kind: "telegram",
+    access: { allow },
     limits: { textUnits: TEXT_UNITS_MAX, canEdit: false },
     counters: () => ({ ...counters }),
     start: async (host) => {
       invariant(poller === undefined, `channel ${name} was started twice; stop it first`);
-      if (options.allow.length === 0) log?.warn({ channel: name }, 'the allow list is empty, so nobody is answered; add a user id or "*"');
-      poller = startPoller({ api, host, clock, name, pollTimeoutS, isAllowed, redact, counters, log });
+      poller = startPoller({ api, host, clock, name, pollTimeoutS, redact, counters, log });
     },
     stop: () => {
       stopping ??= (async () => {

@@ -11,10 +11,9 @@
 import type { Api } from "grammy";
 import type { Update } from "grammy/types";
 import { noteOf, TransientError } from "../../core/errors.ts";
-import type { ChannelHost, InboundMessage } from "../../ports/channel.ts";
+import type { ChannelAccount, ChannelHost, InboundMessage } from "../../ports/channel.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Log } from "../../ports/log.ts";
-import type { Visitor } from "./access.ts";
 import { signalFor } from "./api-client.ts";
 import { createFate, LOST_ADVICE } from "./fate.ts";
 import { failureOf } from "./failure.ts";
@@ -34,7 +33,7 @@ const STOP_MS_MAX = 10_000;
 export interface TelegramCounters {
   /** Handed to intake and stored, whatever its outcome. */
   accepted: number;
-  /** Refused by the allow list. */
+  /** Written by somebody who may not. */
   forbidden: number;
   /** Said in a group but not to the bot. */
   ignored: number;
@@ -47,7 +46,6 @@ export interface PollerOptions {
   readonly clock: Clock;
   readonly name: string;
   readonly pollTimeoutS: number;
-  readonly isAllowed: (visitor: Visitor) => boolean;
   readonly redact: Redact;
   readonly counters: TelegramCounters;
   readonly log: Log | undefined;
@@ -95,26 +93,25 @@ function sortUpdates(
 ): InboundMessage[] {
   const messages: InboundMessage[] = [];
   const before = { ...counters };
-  let stranger: Visitor | undefined;
   for (const update of updates) {
     const translation = translate(update, options);
     if (translation.kind === "message") messages.push(translation.message);
     else counters[translation.kind] += 1;
-    if (translation.kind === "forbidden") stranger = translation.visitor;
   }
   const channel = options.name;
-  if (stranger) {
-    const count = counters.forbidden - before.forbidden;
-    log?.info({ channel, count, userId: stranger.userId, chatId: stranger.chatId }, "not on the allow list; add the user id to answer it");
-  }
   const passedOver = counters.notUnderstood - before.notUnderstood;
   if (passedOver > 0) log?.debug({ channel, count: passedOver }, "updates of a kind that is not handled were passed over");
   return messages;
 }
 
+/** @see https://core.telegram.org/bots/features#deep-linking */
+function accountOf({ username }: BotIdentity): { readonly account?: ChannelAccount } {
+  return username === undefined ? {} : { account: { name: `@${username}`, startUrl: `https://t.me/${username}?start=` } };
+}
+
 /** Starts the loop. */
 export function startPoller(options: PollerOptions): Poller {
-  const { api, host, clock, name, pollTimeoutS, isAllowed, redact, counters, log } = options;
+  const { api, host, clock, name, pollTimeoutS, redact, counters, log } = options;
   const abort = new AbortController();
   const { signal } = abort;
   let isAbandoned = false;
@@ -125,11 +122,13 @@ export function startPoller(options: PollerOptions): Poller {
   /** Stores a batch, then its offset. Undefined: stopped before it was stored, nothing may be confirmed. */
   const take = async (updates: readonly Update[], bot: BotIdentity): Promise<number | undefined> => {
     const ids = updates.map((update) => update.update_id).filter((id) => Number.isSafeInteger(id));
-    const messages = sortUpdates(updates, { name, bot, isAllowed }, counters, log);
+    const messages = sortUpdates(updates, { name, bot }, counters, log);
     if (messages.length > 0) {
       const outcomes = await untilStored(store, "messages", () => host.accept(messages));
       if (!outcomes) return undefined;
-      counters.accepted += messages.length;
+      const forbidden = outcomes.value.filter((outcome) => outcome === "forbidden").length;
+      counters.forbidden += forbidden;
+      counters.accepted += messages.length - forbidden;
     }
     if (ids.length === 0) return undefined;
     // The highest of this batch, not of all time: Telegram starts at a random lower id after a quiet week.
@@ -184,7 +183,7 @@ export function startPoller(options: PollerOptions): Poller {
       return;
     }
     if (signal.aborted) return;
-    host.report({ type: "connection.opened" });
+    host.report({ type: "connection.opened", ...accountOf(bot) });
     await poll(bot, isOffset(stored) ? stored : undefined);
   };
 

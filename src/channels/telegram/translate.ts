@@ -3,14 +3,12 @@ import type { Message, MessageEntity, Update, UserFromGetMe } from "grammy/types
 import type { ChatKey } from "../../core/chat-key.ts";
 import type { FilePart, TextPart } from "../../core/content.ts";
 import type { InboundMessage } from "../../ports/channel.ts";
-import type { Visitor } from "./access.ts";
 
 /** What became of one update. All but `message` are confirmed without being handed on. */
 export type Translation =
   | { readonly kind: "message"; readonly message: InboundMessage }
   /** Said in a group, but not to the bot. */
   | { readonly kind: "ignored" }
-  | { readonly kind: "forbidden"; readonly visitor: Visitor }
   | { readonly kind: "notUnderstood" };
 
 /** What is needed of the bot's own account. */
@@ -19,7 +17,6 @@ export type BotIdentity = Pick<UserFromGetMe, "id" | "username">;
 export interface TranslateOptions {
   readonly name: string;
   readonly bot: BotIdentity;
-  readonly isAllowed: (visitor: Visitor) => boolean;
 }
 
 const NAME_UNITS_MAX = 128;
@@ -96,40 +93,52 @@ function fileOf(message: Message): FilePart | undefined {
   };
 }
 
-function visitorOf(message: Message): (Visitor & { readonly name: string }) | undefined {
+interface Writer {
+  readonly id: number;
+  readonly username: string | undefined;
+  readonly name: string;
+}
+
+function writerOf(message: Message): Writer | undefined {
   // Anonymous admins and channels write through a shared account; `sender_chat` says who it is.
-  const { sender_chat: from, chat } = message;
-  const chatUsername = chat.username;
-  if (from) return { userId: from.id, username: from.username, name: from.title ?? "", chatId: chat.id, chatUsername };
+  const { sender_chat: from } = message;
+  if (from) return { id: from.id, username: from.username, name: from.title ?? "" };
   const user = message.from;
   // Two bots that answer each other would never end.
   if (!user || user.is_bot) return undefined;
-  const name = [user.first_name, user.last_name].filter(Boolean).join(" ");
-  return { userId: user.id, username: user.username, name, chatId: chat.id, chatUsername };
+  return { id: user.id, username: user.username, name: [user.first_name, user.last_name].filter(Boolean).join(" ") };
 }
 
-function translateMessage(update: Update, message: Message, { name, bot, isAllowed }: TranslateOptions): Translation {
+/** By which an allow list may mean the writer or the place. */
+function identitiesOf({ id, username }: Writer, { chat }: Message): readonly string[] {
+  const names = [username, chat.username].filter((name) => name !== undefined).map((name) => `@${name.toLowerCase()}`);
+  return [...new Set([String(id), String(chat.id), ...names])];
+}
+
+function translateMessage(update: Update, message: Message, { name, bot }: TranslateOptions): Translation {
+  const { id: chatId, type: chatType } = message.chat;
   const written = (message.text ?? message.caption ?? "").toWellFormed();
-  const visitor = visitorOf(message);
-  if (!visitor) return { kind: "ignored" };
+  const writer = writerOf(message);
+  if (!writer) return { kind: "ignored" };
   const text = ownText(written, message, bot);
   if (text === undefined || !isAddressed(message, written, bot)) return { kind: "ignored" };
   const file = fileOf(message);
   const said: TextPart[] = text.trim() === "" ? [] : [{ type: "text", text }];
   const content = file ? [...said, file] : said;
   if (content.length === 0) return { kind: "notUnderstood" };
-  if (!isAllowed(visitor)) return { kind: "forbidden", visitor };
   const thread = message.is_topic_message === true ? message.message_thread_id : undefined;
-  const senderName = visitor.name.toWellFormed().slice(0, NAME_UNITS_MAX);
+  const senderName = writer.name.toWellFormed().slice(0, NAME_UNITS_MAX);
   return {
     kind: "message",
     message: {
-      chat: `${name}:${message.chat.id}${thread === undefined ? "" : `:${thread}`}` as ChatKey,
-      address: thread === undefined ? String(message.chat.id) : `${message.chat.id}/${thread}`,
+      chat: `${name}:${chatId}${thread === undefined ? "" : `:${thread}`}` as ChatKey,
+      address: thread === undefined ? String(chatId) : `${chatId}/${thread}`,
       // Update ids count per bot: another bot under the same channel name must not look like a redelivery.
       externalId: `${bot.id}:${update.update_id}`,
       content,
-      sender: senderName === "" ? { id: String(visitor.userId) } : { id: String(visitor.userId), name: senderName },
+      sender: senderName === "" ? { id: String(writer.id) } : { id: String(writer.id), name: senderName },
+      identities: identitiesOf(writer, message),
+      ...(chatType === "private" ? { isPrivate: true } : {}),
     },
   };
 }

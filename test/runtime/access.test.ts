@@ -1,0 +1,244 @@
+import { describe, expect, it } from "vitest";
+import { textContent, textOf } from "../../src/core/content.ts";
+import type { ChatKey } from "../../src/core/chat-key.ts";
+import { createPairingCode, isSameCode, readPairingCode } from "../../src/core/pairing-code.ts";
+import type { Channel, ChannelAccount } from "../../src/ports/channel.ts";
+import type { PairingCode } from "../../src/runtime/api.ts";
+import { createFakeChannel, createFakePlatform } from "../../src/testing/fake-channel.ts";
+import { createMemoryStore, type MemoryStore } from "../../src/stores/memory/store.ts";
+import { openRuntime } from "./rig.ts";
+
+const ACCOUNT: ChannelAccount = { name: "@the_bot", startUrl: "https://t.example/the_bot?start=" };
+const HOUR_MS = 3_600_000;
+
+/** A runtime whose fake platform is behind an allow list; `write` posts a private message and lets it settle. */
+async function openGate(allow: readonly string[] | undefined, store: MemoryStore = createMemoryStore()) {
+  const platform = createFakePlatform();
+  const codes: PairingCode[] = [];
+  const rig = await openRuntime({
+    store,
+    platform,
+    alter: (parts) => ({
+      ...parts,
+      tellCode: (code) => void codes.push(code),
+      channels: [withAccess(createFakeChannel({ clock: parts.clock, platform, name: "sim" }), allow)],
+    }),
+  });
+  let updates = 0;
+  const write = async (
+    text: string,
+    id: string,
+    options: { readonly name?: string; readonly update?: string; readonly group?: true } = {},
+  ) => {
+    updates += 1;
+    const chat: ChatKey = options.group ? "sim:group" : `sim:${id}`;
+    platform.post({
+      chat,
+      address: chat.slice(4),
+      externalId: options.update ?? `u${updates}`,
+      content: textContent(text),
+      sender: options.name === undefined ? { id } : { id, name: options.name },
+      identities: [id, ...(options.name === undefined ? [] : [`@${options.name.toLowerCase()}`])],
+      ...(options.group ? {} : { isPrivate: true }),
+    });
+    await rig.clock.advance(1_000);
+  };
+  const heard = (id: string): readonly string[] =>
+    platform
+      .taken()
+      .filter((part) => part.chat === `sim:${id}`)
+      .map((part) => textOf(part.content));
+  await rig.clock.advance(10);
+  return { ...rig, platform, codes, write, heard };
+}
+
+function withAccess(channel: Channel, allow: readonly string[] | undefined): Channel {
+  return {
+    ...channel,
+    access: { allow },
+    start: (host) =>
+      channel.start({
+        ...host,
+        report: (report) => host.report(report.type === "connection.opened" ? { ...report, account: ACCOUNT } : report),
+      }),
+  };
+}
+
+describe("access", () => {
+  it.each([
+    [["7"], true],
+    [["@ann"], true],
+    [["*"], true],
+    [["8", "@bob"], false],
+    [[], false],
+  ])("with allow %j answers Ann: %s", async (allow, isIn) => {
+    const { write, heard, codes } = await openGate(allow);
+    await write("hi", "7", { name: "Ann" });
+    expect(heard("7")).toEqual(isIn ? ["re hi"] : [expect.stringContaining("This bot is private")]);
+    expect(codes).toEqual([]);
+  });
+
+  it("stores nothing of a stranger, confirms the message, and says so once an hour", async () => {
+    const { write, heard, store, platform, clock } = await openGate(["7"]);
+    for (const text of ["hi", "hello?", "anybody?"]) await write(text, "666");
+    expect(await store.chats.open("sim:666")).toBeUndefined();
+    expect(platform.unconfirmed()).toEqual([]);
+    expect(heard("666")).toEqual(["This bot is private. Its owner can let you in with: satibot pair approve sim 666"]);
+    await clock.advance(HOUR_MS);
+    await write("hi again", "666");
+    expect(heard("666")).toHaveLength(2);
+  });
+
+  it("says nothing into a group, and nothing to more than 20 strangers an hour", async () => {
+    const { write, heard, platform } = await openGate(["7"]);
+    await write("hi", "666", { group: true });
+    expect(platform.taken()).toEqual([]);
+    for (let id = 1_000; id < 1_030; id += 1) await write("hi", String(id));
+    expect(platform.taken().length).toBeLessThanOrEqual(20);
+    expect(heard("1000")).toHaveLength(1);
+  });
+});
+
+describe("pairing", () => {
+  it("offers a code, and makes the first who sends it an owner", async () => {
+    const { codes, write, heard, loop } = await openGate(undefined);
+    expect(codes).toHaveLength(1);
+    const [{ code, url, account }] = codes as [PairingCode];
+    expect(code).toMatch(/^[2-9A-Z]{4}-[2-9A-Z]{4}$/);
+    expect(url).toBe(`${ACCOUNT.startUrl}${code.replace("-", "")}`);
+    expect(account).toBe("@the_bot");
+    await write(`/start ${code.replace("-", "")}`, "7", { name: "Ann" });
+    await write("hi", "7");
+    expect(heard("7")).toEqual([expect.stringContaining("Hello!"), "re hi"]);
+    const [pairing] = await loop.pairing.list();
+    expect(pairing).toMatchObject({ people: [{ id: "7", name: "Ann", role: "owner" }], codeExpiresAtMs: undefined, requests: [] });
+  });
+
+  it("takes the code typed in any case, once, and never stores it", async () => {
+    const { codes, write, heard, store } = await openGate(undefined);
+    const code = codes[0]?.code ?? "";
+    await write(code.toLowerCase().replace("-", " "), "7");
+    await write(code, "8");
+    expect(heard("7")).toEqual([expect.stringContaining("Hello!")]);
+    expect(heard("8")).toEqual([expect.stringContaining("That code is not valid")]);
+    const rows = await store.chats.history("sim:7", 100);
+    expect(JSON.stringify([rows, await store.outbox.list({ chat: "sim:7" }, { limit: 10 })])).not.toContain(code.slice(0, 4));
+  });
+
+  it("answers a code that is delivered again after a crash as the welcome it was, in a new process too", async () => {
+    const { codes, write, heard, store, loop, settled } = await openGate(undefined);
+    const code = codes[0]?.code ?? "";
+    await write(code, "7", { update: "u-first" });
+    await write(code, "7", { update: "u-redelivered" });
+    expect(heard("7")).toEqual([expect.stringContaining("Hello!"), expect.stringContaining("Hello!")]);
+    await settled(loop.shutdown());
+    const next = await openGate(undefined, store);
+    expect(next.codes).toEqual([]);
+    await next.write(code, "7", { update: "u-later" });
+    await next.write("hi", "7");
+    expect(next.heard("7")).toEqual([expect.stringContaining("Hello!"), "re hi"]);
+  });
+
+  it("ends a code after an hour, and issues a new one on request", async () => {
+    const { codes, write, heard, clock, loop } = await openGate(undefined);
+    await clock.advance(HOUR_MS);
+    await write(codes[0]?.code ?? "", "7");
+    expect(heard("7")).toEqual([expect.stringContaining("too old")]);
+    const { code } = await loop.pairing.issue("sim");
+    await write(code, "7");
+    expect(heard("7").at(-1)).toContain("Hello!");
+  });
+
+  it("hears no sender after five wrong codes, and withdraws the code after twenty", async () => {
+    const { codes, write, heard, lines } = await openGate(undefined);
+    const code = codes[0]?.code ?? "";
+    for (let guess = 0; guess < 5; guess += 1) await write("ZZZZ-ZZZZ", "666");
+    await write(code, "666");
+    expect(heard("666").join()).not.toContain("Hello!");
+    for (let guess = 0; guess < 15; guess += 1) await write("ZZZZ-ZZZZ", String(700 + guess));
+    await write(code, "7");
+    expect(heard("7").join()).not.toContain("Hello!");
+    expect(lines.join("\n")).toContain("too many wrong pairing codes");
+    expect(lines.join("\n")).not.toContain(code);
+  });
+
+  it("keeps the code and the message when the person could not be stored", async () => {
+    let isBroken = false;
+    const store = createMemoryStore();
+    const set = store.kv.set;
+    const failing: MemoryStore = {
+      ...store,
+      kv: { ...store.kv, set: (...args) => (isBroken && args[0] === "pairing" ? Promise.reject(new Error("disk full")) : set(...args)) },
+    };
+    const { codes, write, heard, clock, platform } = await openGate(undefined, failing);
+    isBroken = true;
+    await write(codes[0]?.code ?? "", "7");
+    expect(platform.unconfirmed()).toHaveLength(1);
+    expect(heard("7")).toEqual([]);
+    isBroken = false;
+    await clock.advance(60_000);
+    expect(platform.unconfirmed()).toEqual([]);
+    expect(heard("7")).toEqual([expect.stringContaining("Hello!")]);
+  });
+
+  it("lists who asked, lets them in by approval, and out by revocation", async () => {
+    const { write, heard, loop } = await openGate([]);
+    await write("hi", "666", { name: "Eve" });
+    await write("please", "666", { name: "Eve" });
+    expect((await loop.pairing.list())[0]?.requests).toEqual([{ id: "666", name: "Eve", lastAtMs: expect.any(Number), count: 2 }]);
+    expect(await loop.pairing.approve("sim", " 666 ")).toMatchObject({ id: "666", name: "Eve", role: "guest" });
+    await write("hi", "666");
+    expect(heard("666").at(-1)).toBe("re hi");
+    await loop.pairing.revoke("sim", "666");
+    await write("still there?", "666");
+    expect(heard("666").at(-1)).toBe("re hi");
+    expect((await loop.pairing.list())[0]).toMatchObject({ people: [], requests: [{ id: "666", count: 1 }] });
+  });
+
+  it("keeps at most 50 who asked, the newest", async () => {
+    const { write, loop } = await openGate([]);
+    for (let id = 0; id < 60; id += 1) await write("hi", String(id));
+    const requests = (await loop.pairing.list())[0]?.requests ?? [];
+    expect([requests.length, requests[0]?.id, requests.at(-1)?.id]).toEqual([50, "59", "10"]);
+  });
+
+  it("refuses what cannot be, and says what to do", async () => {
+    const { loop } = await openGate(["5"]);
+    await expect(loop.pairing.issue("nowhere")).rejects.toMatchObject({ code: "NOT_FOUND", message: expect.stringContaining("(sim)") });
+    await expect(loop.pairing.approve("sim", "two words")).rejects.toMatchObject({ code: "BAD_REQUEST" });
+    await expect(loop.pairing.revoke("sim", "9")).rejects.toMatchObject({ code: "NOT_FOUND" });
+    await expect(loop.pairing.revoke("sim", "5")).rejects.toMatchObject({
+      code: "WRONG_STATE",
+      message: expect.stringContaining("channels.sim.allow"),
+    });
+    const open = await openGate(["*"]);
+    await expect(open.loop.pairing.issue("sim")).rejects.toMatchObject({ code: "WRONG_STATE" });
+  });
+});
+
+describe("pairing codes", () => {
+  it.each([
+    ["/start 2345ABCD", "2345ABCD"],
+    ["/start@the_bot 2345abcd", "2345ABCD"],
+    [" 2345-abcd ", "2345ABCD"],
+    ["/start", undefined],
+    ["hello", undefined],
+    ["2345-ABC", undefined],
+    ["0O1I-LLLL", undefined],
+    ["my code is 2345-ABCD", undefined],
+  ])("reads %j as %j", (text, code) => expect(readPairingCode(text)).toBe(code));
+
+  it("are made of what cannot be misread", () => {
+    const ids = ["01oilzzz.0", "abcdefgh", "23456789"];
+    expect(createPairingCode(() => ids.shift() ?? "")).toBe("ZZZABCDE");
+  });
+
+  it("compare as texts do", () => {
+    expect([isSameCode("AB", "AB"), isSameCode("AB", "AC"), isSameCode("AB", "ABC"), isSameCode("", "A")]).toEqual([
+      true,
+      false,
+      false,
+      false,
+    ]);
+  });
+});
