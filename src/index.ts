@@ -2,11 +2,12 @@
 export { createEventLoop } from "./app/event-loop.ts";
 export type { EventLoopOptions, OverlapOptions } from "./app/event-loop.ts";
 export { createGateway } from "./app/gateway.ts";
-export type { Gateway, GatewayOptions, LimitOptions, TelegramGatewayOptions } from "./app/gateway.ts";
+export type { Gateway, GatewayOptions, LimitOptions } from "./app/gateway.ts";
+export type { NamedChannels, TelegramGatewayOptions } from "./app/channels.ts";
 export { createEchoAgent } from "./agents/echo.ts";
 export type { EchoOptions } from "./agents/echo.ts";
 export type { Agent, AgentContext, Tools, Turn, TurnMessage } from "./ports/agent.ts";
-export type { Channel, ChannelHost, ChannelReport, DeliverRequest, InboundMessage } from "./ports/channel.ts";
+export type { Channel, ChannelAccount, ChannelHost, ChannelReport, DeliverRequest, InboundMessage } from "./ports/channel.ts";
 export type { Clock } from "./ports/clock.ts";
 export type { Log } from "./ports/log.ts";
 export type { Random } from "./ports/random.ts";
@@ -18,6 +19,10 @@ export type {
   ChatSummary,
   CronJobInput,
   EventLoop,
+  PairedPerson,
+  PairingCode,
+  PairingControl,
+  PairingStatus,
   ScheduleInput,
   StreamEvent,
   SystemStatus,

@@ -3,21 +3,16 @@ import { ConfigError } from "../core/errors.ts";
 import { parseDuration } from "../core/duration.ts";
 import { DEFAULT_LIMITS, type Limits } from "../core/limits.ts";
 import type { Channel } from "../ports/channel.ts";
-import type { Clock } from "../ports/clock.ts";
-import type { CronJobInput, EventLoop } from "../runtime/api.ts";
+import type { CronJobInput, EventLoop, PairingCode } from "../runtime/api.ts";
+import { wirePairingCode } from "../http/wire.ts";
 import { createEchoAgent } from "../agents/echo.ts";
 import { SILENT, assembleWithHost, storeOf, type EventLoopOptions } from "./event-loop.ts";
+import { openChannels, type NamedChannels } from "./channels.ts";
 import { loadConfig, type Config } from "./config/config.ts";
 import { createLog } from "./log.ts";
+import { viewPairingCode } from "./pairing-notice.ts";
 import { createSystemClock } from "./system-clock.ts";
 import { createSystemRandom } from "./system-random.ts";
-
-export interface TelegramGatewayOptions {
-  readonly token: string;
-  readonly apiRoot?: string;
-  /** User ids, chat ids, @usernames or "*"; absent: whoever sends the pairing code first owns the bot. */
-  readonly allow?: readonly string[];
-}
 
 /** Durations as text ("5m") or milliseconds, by the names of the configuration. */
 export type LimitOptions = Partial<Record<"concurrentTurns" | "inboxPerChat" | "maxAttempts", number>> &
@@ -37,13 +32,15 @@ export type LimitOptions = Partial<Record<"concurrentTurns" | "inboxPerChat" | "
 
 export interface GatewayOptions extends Omit<EventLoopOptions, "limits"> {
   readonly limits?: LimitOptions;
-  /** By instance name (`telegram`, `telegram-2`), or channels of your own. */
-  readonly channels?: Readonly<Record<string, TelegramGatewayOptions>> | readonly Channel[];
+  /** By instance name (`telegram`, `telegram-2`), or channels of your own. `web`, the page at `/`, is on unless it is `false`; `terminal` is off unless it is `true`. */
+  readonly channels?: NamedChannels | readonly Channel[];
   /** `false` opens no port. Default 127.0.0.1:7330. */
   readonly http?:
     | false
     | { readonly host?: string; readonly port?: number; readonly token?: string; readonly allowedHosts?: readonly string[] };
   readonly cron?: readonly CronJobInput[];
+  /** Shows a pairing code to whoever runs the bot. Absent: the log says how to get one. */
+  readonly tellCode?: (code: PairingCode) => void;
 }
 
 export interface Gateway extends EventLoop {
@@ -64,6 +61,8 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
   const log = options.log ?? SILENT;
   let address: { host: string; port: number } | undefined;
   let http: { readonly stop: (options?: { graceMs?: number }) => Promise<void> } | undefined;
+  const hasPage =
+    options.http !== false && (Array.isArray(options.channels) || (options.channels as NamedChannels | undefined)?.web !== false);
   // Channels and HTTP load only when they are configured.
   let loop: EventLoop | undefined;
   let starting: Promise<void> | undefined;
@@ -77,7 +76,9 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
       log,
       limits: limitsOf(options.limits),
       overlap: options.overlap,
-      channels: await channelsOf(options.channels ?? [], clock),
+      channels: await openChannels(options.channels ?? {}, { clock, hasPage }),
+      tellCode:
+        options.tellCode ?? (({ channel }) => log.warn({ channel }, `nobody may write yet; \`satibot pair code ${channel}\` makes a code`)),
     });
 
   const start = (): Promise<void> => {
@@ -161,10 +162,18 @@ export async function optionsOf(config: Config): Promise<GatewayOptions> {
   const secrets = [config.http.token, ...config.channels.map((channel) => channel.token)].filter((secret) => secret !== undefined);
   const log = createLog({ level: config.log.level, pretty: process.stdout.isTTY, secrets });
   const { limits } = config;
+  const tellCode = (code: PairingCode): void => {
+    const { isTTY, columns } = process.stdout;
+    process.stdout.write(`\n${viewPairingCode(wirePairingCode(code), Date.now(), isTTY ? columns : undefined)}\n\n`);
+  };
   return {
+    tellCode,
     store: config.store.kind === "memory" ? "memory:" : `sqlite:${config.store.file}`,
     log,
-    channels: Object.fromEntries(config.channels.map(({ name, token, apiRoot, allow }) => [name, { token, apiRoot, allow }])),
+    channels: {
+      ...Object.fromEntries(config.channels.map(({ name, token, apiRoot, allow }) => [name, { token, apiRoot, allow }])),
+      web: config.web,
+    },
     http: config.http,
     cron: config.cron,
     limits: {
@@ -203,14 +212,6 @@ async function hasSameSchedule(
   const { parseSchedule } = await import("../runtime/schedule.ts");
   const anchorMs = schedule.kind === "every" ? schedule.anchorMs : 0;
   return JSON.stringify(parseSchedule(job.schedule, anchorMs)) === JSON.stringify(schedule);
-}
-
-async function channelsOf(channels: NonNullable<GatewayOptions["channels"]>, clock: Clock): Promise<readonly Channel[]> {
-  if (Array.isArray(channels)) return channels as readonly Channel[];
-  const named = Object.entries(channels as Readonly<Record<string, TelegramGatewayOptions>>);
-  if (named.length === 0) return [];
-  const { createTelegramChannel } = await import("../channels/telegram/channel.ts");
-  return named.map(([name, { token, apiRoot, allow }]) => createTelegramChannel({ name, token, apiRoot, allow, clock }));
 }
 
 function limitsOf(limits: LimitOptions = {}): Limits {

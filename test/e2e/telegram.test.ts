@@ -73,8 +73,8 @@ function start(): Daemon {
 }
 
 /** A person writes and hears the next answer. */
-async function ask(text: string): Promise<string | undefined> {
-  const client = telegram?.getClient(TOKEN, { timeout: 10_000, userId: USER, chatId: USER });
+async function ask(text: string, userId = USER): Promise<string | undefined> {
+  const client = telegram?.getClient(TOKEN, { timeout: 10_000, userId, chatId: userId });
   if (!client) throw new Error("telegram is away");
   await client.sendMessage(client.makeMessage(text));
   const { result } = (await client.getUpdates()) as { readonly result: readonly { readonly message: { readonly text: string } }[] };
@@ -98,7 +98,7 @@ it(
     expect(polls).toBeLessThanOrEqual(6);
     expect(await ask("still there?")).toBe("You said: still there?");
     const { channels } = await rig.api.system();
-    expect(channels).toEqual([expect.objectContaining({ name: "telegram", state: "online" })]);
+    expect(channels).toContainEqual(expect.objectContaining({ name: "telegram", state: "online" }));
     expect(daemon.output()).not.toContain(TOKEN);
     daemon.signal("SIGTERM");
     await daemon.endsWith(0);
@@ -136,6 +136,41 @@ it(
     await until("all is settled", async () => (await rig.api.chat(chat)).outbox.every((part) => part.status === "sent"), 5_000);
     expect(said()).toEqual(expected);
     report("telegram away over a restart", { "ms to exit 0": drainMs, parts: expected.length });
+  },
+  TEST_MS,
+);
+
+it(
+  "is closed without an allow list, and opens to whoever sends the code that the start prints",
+  async () => {
+    const daemon = rig.start({ TELEGRAM_BOT_TOKEN: TOKEN });
+    await daemon.ready();
+    await until("the code is printed", () => /send it the code/.test(daemon.output()), 5_000);
+    const [, link] = /(https:\/\/t\.me\/\w+\?start=\w{8})/.exec(daemon.output()) ?? [];
+    const [, code = ""] = /send it the code (\w{4}-\w{4})/.exec(daemon.output()) ?? [];
+    expect(link).toContain(code.replace("-", ""));
+    expect(await ask("hello", 7)).toContain("This bot is private");
+    expect(await ask(`/start ${code.replace("-", "")}`)).toContain("Hello!");
+    expect(await ask("hello")).toBe("You said: hello");
+
+    const list = await rig.cli(["pair", "list"]);
+    expect(list.stdout).toMatch(/telegram +1 .*owner/);
+    expect(list.stdout).toMatch(/telegram +7 .*asks/);
+    expect((await rig.cli(["pair", "approve", "telegram", "7"])).stdout).toBe("7 may write over telegram now.\n");
+    expect(await ask("hello again", 7)).toBe("You said: hello again");
+    expect((await rig.cli(["pair", "revoke", "telegram", "7"])).code).toBe(0);
+    expect(await rig.cli(["pair", "revoke", "telegram", "7"])).toMatchObject({ code: 1, stderr: expect.stringContaining("pair list") });
+    expect((await rig.cli(["pair", "code"])).stdout).toContain("https://t.me/");
+
+    // The owner stays known, so a start prints no code.
+    daemon.signal("SIGTERM");
+    await daemon.endsWith(0);
+    const next = rig.start({ TELEGRAM_BOT_TOKEN: TOKEN });
+    await next.ready();
+    expect(await ask("still me")).toBe("You said: still me");
+    expect(next.output()).not.toContain("t.me/");
+    next.signal("SIGTERM");
+    await next.endsWith(0);
   },
   TEST_MS,
 );
