@@ -1,6 +1,6 @@
 /** The package as it would be published: built, packed, unpacked beside its dependencies, imported by name and started. */
 import { execFile } from "node:child_process";
-import { cp, mkdir, mkdtemp, readFile, readdir, rm, symlink } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -85,6 +85,60 @@ describe("package", () => {
     ) as boolean[];
     expect(found).toEqual(subpaths.map(() => true));
     await expect(evaluate('await import("satibot/dist/src/index.js")')).rejects.toThrow(/ERR_PACKAGE_PATH_NOT_EXPORTED/);
+  });
+
+  it("gives types to a strict consumer, and none that are missing", async () => {
+    await writeFile(
+      join(home, "bot.ts"),
+      `import { createEventLoop, createGateway, TerminalError, type Agent, type StreamEvent } from "satibot";
+       import { createTelegramChannel } from "satibot/telegram";
+       import { createVirtualClock } from "satibot/testing";
+       const agent: Agent = async function* (turn, { signal }) {
+         if (turn.messages.length === 0) throw new TerminalError("AGENT_FAILED", "nothing to answer");
+         yield await turn.step("length", async () => String(turn.messages[0]?.text.length ?? signal.aborted));
+       };
+       const loop = createEventLoop({ agent, clock: createVirtualClock() });
+       export const events: AsyncIterable<StreamEvent> = loop.stream("api:a");
+       export const gateway = createGateway({ agent, channels: { telegram: { token: "1:a", allow: ["7"] }, web: false } });
+       // @ts-expect-error a token is a text
+       createTelegramChannel({ token: 7 });
+      `,
+    );
+    const compiler = join(ROOT, "node_modules/typescript/bin/tsc");
+    const types = ["--typeRoots", join(ROOT, "node_modules/@types"), "--types", "node"];
+    const args = ["--noEmit", "--strict", "--module", "nodenext", "--target", "es2023", ...types, "bot.ts"];
+    const { stdout } = await call(process.execPath, [compiler, ...args], { cwd: home }).catch(
+      (error: unknown) => error as { stdout: string },
+    );
+    expect(stdout).toBe("");
+  }, 30_000);
+
+  it("loads what is heavy only where it is needed", async () => {
+    const list = `
+      import { register } from "node:module";
+      register("data:text/javascript," + encodeURIComponent("export async function load(url, context, next) { process._rawDebug('loaded ' + url); return next(url, context); }"));`;
+    const { stderr } = await call(
+      process.execPath,
+      [
+        "--import",
+        `data:text/javascript,${encodeURIComponent(list)}`,
+        "--input-type=module",
+        "--eval",
+        `
+      const { createGateway } = await import("satibot");
+      const gateway = createGateway({ http: { port: 0 } });
+      await gateway.start();
+      await gateway.shutdown();`,
+      ],
+      { cwd: home },
+    );
+    const loaded = stderr
+      .split("\n")
+      .filter((line) => line.startsWith("loaded "))
+      .join("\n");
+    expect(loaded).toContain("/xstate/");
+    for (const name of ["grammy", "c12", "pino-pretty", "@clack/prompts", "yaml", "zod", "commander"])
+      expect(loaded).not.toContain(`/${name}/`);
   });
 
   it("has a program that tells its version and knows its commands", async () => {

@@ -8,7 +8,7 @@ import { wirePairingCode } from "../http/wire.ts";
 import { createEchoAgent } from "../agents/echo.ts";
 import { SILENT, assembleWithHost, storeOf, type EventLoopOptions } from "./event-loop.ts";
 import { openChannels, type NamedChannels } from "./channels.ts";
-import { loadConfig, type Config } from "./config/config.ts";
+import type { Config } from "./config/config.ts";
 import { createLog } from "./log.ts";
 import { viewPairingCode } from "./pairing-notice.ts";
 import { createSystemClock } from "./system-clock.ts";
@@ -153,6 +153,7 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
  * @throws ConfigError naming each bad key
  */
 createGateway.fromConfig = async (configPath?: string): Promise<Gateway> => {
+  const { loadConfig } = await import("./config/config.ts");
   const config = await loadConfig({ cwd: process.cwd(), env: process.env, configPath });
   return createGateway(await optionsOf(config));
 };

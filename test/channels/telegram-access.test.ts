@@ -20,7 +20,8 @@ function read(message: object): Translation {
 
 const contentOf = (translation: Translation): unknown => (translation.kind === "message" ? translation.message.content : translation.kind);
 
-const identitiesOf = (translation: Translation): unknown => (translation.kind === "message" ? translation.message.identities : translation.kind);
+const identitiesOf = (translation: Translation): unknown =>
+  translation.kind === "message" ? translation.message.identities : translation.kind;
 
 describe("telegram access", () => {
   it("says by which names an allow list may mean the writer and the place", () => {

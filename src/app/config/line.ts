@@ -1,7 +1,9 @@
-import { LineCounter, isMap, isScalar, isSeq, parseDocument } from "yaml";
+import { createRequire } from "node:module";
+import type Yaml from "yaml";
 
 /** The line, from 1, on which the deepest known step of `path` stands in a YAML or JSON text; undefined when it is not there at all. */
 export function lineOf(text: string, path: readonly (string | number)[]): number | undefined {
+  const { LineCounter, isMap, isScalar, isSeq, parseDocument } = loadYaml();
   const counter = new LineCounter();
   let node: unknown = parseDocument(text, { lineCounter: counter, logLevel: "silent" }).contents;
   let offset: number | undefined;
@@ -19,7 +21,13 @@ export function lineOf(text: string, path: readonly (string | number)[]): number
   return offset === undefined ? undefined : counter.linePos(offset).line;
 }
 
+/** Loaded late: only a mistake needs it. */
+function loadYaml(): typeof Yaml {
+  return createRequire(import.meta.url)("yaml") as typeof Yaml;
+}
+
 function rangeStart(node: unknown): number | undefined {
+  const { isMap, isScalar, isSeq } = loadYaml();
   return (isMap(node) || isSeq(node) || isScalar(node)) && node.range ? node.range[0] : undefined;
 }
 

@@ -12,9 +12,10 @@ import type { Log } from "../../ports/log.ts";
 import { checkAllow } from "./access.ts";
 import { parseAddress } from "./address.ts";
 import { createApi, signalFor } from "./api-client.ts";
+import type { TelegramCounters } from "./counters.ts";
 import { deliveryError, failureOf, redactor } from "./failure.ts";
 import { startPoller } from "./poller.ts";
-import type { Poller, TelegramCounters } from "./poller.ts";
+import type { Poller } from "./poller.ts";
 
 export interface TelegramOptions {
   /** Channel instance; the first part of its chat keys. Default `telegram`. */

@@ -15,6 +15,7 @@ import type { ChannelAccount, ChannelHost, InboundMessage } from "../../ports/ch
 import type { Clock } from "../../ports/clock.ts";
 import type { Log } from "../../ports/log.ts";
 import { signalFor } from "./api-client.ts";
+import type { TelegramCounters } from "./counters.ts";
 import { createFate, LOST_ADVICE } from "./fate.ts";
 import { failureOf } from "./failure.ts";
 import type { Redact } from "./failure.ts";
@@ -28,17 +29,6 @@ const EMPTY_POLL_MS = 1_000;
 const STORE_RETRY_MS = { min: 50, default: 1_000, max: 30_000 } as const;
 /** Longest that `stop` waits for a commit under way. */
 const STOP_MS_MAX = 10_000;
-
-/** What became of updates since the channel was made. */
-export interface TelegramCounters {
-  /** Handed to intake and stored, whatever its outcome. */
-  accepted: number;
-  /** Written by somebody who may not. */
-  forbidden: number;
-  /** Said in a group but not to the bot. */
-  ignored: number;
-  notUnderstood: number;
-}
 
 export interface PollerOptions {
   readonly api: Api;
