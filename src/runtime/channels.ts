@@ -119,7 +119,10 @@ export function createChannels(
     entry.state = snapshot.value;
     entry.sinceMs = clock.now();
     const isOnline = snapshot.hasTag("online");
-    log.info({ channel: name, state: entry.state, reason: snapshot.context.reason?.message }, "channel changed");
+    log[entry.channel.isDirect ? "debug" : "info"](
+      { channel: name, state: entry.state, reason: snapshot.context.reason?.message },
+      "channel changed",
+    );
     if (entry.state === "offline") closing.get(name)?.();
     // While draining, what is still to be sent goes out over the closed intake's platform API.
     if (isDraining || isOnline === entry.isOnline) return;

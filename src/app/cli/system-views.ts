@@ -23,8 +23,7 @@ export function viewSystem(system: SystemStatus, { columns, nowMs }: View): stri
     ],
     columns,
   );
-  if (system.channels.length === 0)
-    return `${head}\n\nNo channels. Set TELEGRAM_BOT_TOKEN to open one; chats api:NAME are reached with \`satibot send\`.`;
+  if (system.channels.length === 0) return `${head}\n\nNo channels; chats api:NAME are reached with \`satibot send\`.`;
   const channels = table(
     system.channels,
     [
