@@ -4,7 +4,7 @@
  */
 import type { ChatEvent } from "../../machines/chat.machine.ts";
 import { backoffMs } from "../core/backoff.ts";
-import { channelOf, type ChatKey } from "../core/chat-key.ts";
+import type { ChatKey } from "../core/chat-key.ts";
 import { textContent, textOf, type Content } from "../core/content.ts";
 import { TerminalError, TransientError, noteOf, type ErrorNote } from "../core/errors.ts";
 import type { HistoryEntry, OutboxPart } from "../ports/store/records.ts";
