@@ -16,6 +16,16 @@ export function chatRoutes(loop: EventLoop): readonly Route[] {
       },
     },
     { method: "GET", path: "/api/chats/:key", answer: async (c) => c.json(wireChatDetail(await loop.chat(chatKeyOf(c)))) },
+    {
+      method: "DELETE",
+      path: "/api/chats/:key",
+      answer: async (c) => {
+        const key = chatKeyOf(c);
+        await loop.erase(key);
+        return c.json({ key });
+      },
+    },
+    { method: "GET", path: "/api/chats/:key/export", answer: async (c) => c.json(await loop.export(chatKeyOf(c))) },
     { method: "GET", path: "/api/chats/:key/why", answer: async (c) => c.json(wireWhy(await loop.why(chatKeyOf(c)))) },
     { method: "GET", path: "/api/chats/:key/events", answer: async (c) => c.json(await eventsPage(loop, c)) },
     { method: "POST", path: "/api/chats/:key/messages", answer: (c) => postMessage(loop, c) },

@@ -60,6 +60,9 @@ export interface ApiClient {
   readonly reset: (key: string) => Promise<WireChatDetail>;
   readonly retry: (key: string, options?: { readonly skip?: boolean }) => Promise<WireChatDetail>;
   readonly passivate: (key: string) => Promise<WireChatDetail>;
+  /** Everything known of a chat. */
+  readonly exportChat: (key: string) => Promise<object>;
+  readonly erase: (key: string) => Promise<{ readonly key: string }>;
   readonly pairing: () => Promise<WirePage<WirePairing>>;
   /** A new one-time code; the one before it ends. */
   readonly pairingCode: (channel: string) => Promise<WirePairingCode>;
@@ -96,6 +99,8 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
     reset: (key) => post(chatPath(key, "/reset")),
     retry: (key, { skip = false } = {}) => post(chatPath(key, "/retry"), { skip }),
     passivate: (key) => post(chatPath(key, "/passivate")),
+    exportChat: (key) => get(chatPath(key, "/export")),
+    erase: (key) => call(options, "DELETE", chatPath(key)),
     pairing: () => get("/api/pairing"),
     pairingCode: (channel) => post(pairingPath(channel, "/code")),
     approve: (channel, id) => post(pairingPath(channel, "/approve"), { id }),

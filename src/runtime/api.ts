@@ -216,6 +216,10 @@ export interface EventLoop {
   /** Leaves quarantine, or re-runs what was given up. `skip` drops the message that caused it. @throws RequestError WRONG_STATE when there is nothing to retry */
   readonly retry: (key: string, options?: { readonly skip?: boolean }) => Promise<ChatDetail>;
   readonly passivate: (key: string) => Promise<ChatDetail>;
+  /** Everything known of a chat, JSON-safe. @throws RequestError CHAT_UNKNOWN */
+  readonly export: (key: string) => Promise<Readonly<Record<string, unknown>>>;
+  /** Ends the chat's turn and erases everything known of it but dedupe hashes, also what arrives meanwhile. @throws RequestError CHAT_UNKNOWN */
+  readonly erase: (key: string) => Promise<void>;
   readonly why: (key: string) => Promise<Why>;
   readonly chat: (key: string) => Promise<ChatDetail>;
   /** `states` may hold `passivated`. */

@@ -20,7 +20,7 @@ import { createAccess } from "./access.ts";
 import type { CronJobInput, EventLoop, Health, PairingCode } from "./api.ts";
 import { createChannels } from "./channels.ts";
 import { createChats, type Chats } from "./chats.ts";
-import { isUnreadable } from "./chat-snapshot.ts";
+import { createChatActions } from "./chat-actions.ts";
 import { createCommands } from "./commands.ts";
 import { createDeliveries } from "./deliveries.ts";
 import { drain } from "./drain.ts";
@@ -28,7 +28,7 @@ import { createIntake } from "./intake.ts";
 import { chatOfJob, createJobs } from "./jobs.ts";
 import type { Kernel } from "./kernel.ts";
 import { createMaintenance } from "./maintenance.ts";
-import { createQuarantine, forgetTold } from "./quarantine.ts";
+import { createQuarantine } from "./quarantine.ts";
 import { nextTickAfter, parseSchedule } from "./schedule.ts";
 import { FORBIDDEN_CLOCK, createSchedulingQueue, installScheduler } from "./scheduler.ts";
 import { streamChat } from "./stream.ts";
@@ -122,6 +122,8 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
   );
   const views = createViews(kernel, chats, runner);
   const maintenance = createMaintenance(kernel, { chats, deliveries, jobs, commands });
+
+  const actions = createChatActions(kernel, { chats, commands, intake, views, requireOpen: () => requireOpen() });
 
   let bootError: unknown;
   let startedAt = 0;
@@ -289,64 +291,7 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
     },
     jobs: (page = { limit: 100 }) => store.jobs.list(page),
     jobRuns: (id, page = { limit: 100 }) => store.jobs.runs(id, page),
-    stop: async (text) => {
-      const { key } = await views.recordOf(text);
-      requireOpen();
-      await intake.append([
-        {
-          chat: key,
-          address: "",
-          content: [{ type: "text", text: "/stop" }],
-          sender: undefined,
-          turnClass: "interactive",
-          dedupe: undefined,
-          repliesWhenFull: false,
-        },
-      ]);
-      await commands.idle(key);
-      return views.chat(key);
-    },
-    reset: async (text) => {
-      const { key } = await views.recordOf(text);
-      requireOpen();
-      await store.chats.reset(key, clock.now());
-      const entry = chats.get(key);
-      if (entry) chats.discard(entry);
-      await forgetTold(kernel, key);
-      return views.chat(key);
-    },
-    retry: async (text, options = {}) => {
-      const before = await views.recordOf(text);
-      requireOpen();
-      const { key } = before;
-      if (isUnreadable(before))
-        throw new RequestError(
-          "WRONG_STATE",
-          `the snapshot of chat ${key} cannot be read, so a retry cannot help; \`satibot chats reset ${key}\` starts it afresh`,
-        );
-      const { state } = chats.get(key) ?? {};
-      if (state === "responding" || state === "committing")
-        throw new RequestError("WRONG_STATE", `chat ${key} is answering now; there is nothing to retry`);
-      const result = await store.chats.retry(key, { skip: options.skip ?? false, atMs: clock.now() });
-      // Read again from the store, which counts what waits now.
-      const entry = chats.get(key);
-      if (entry) chats.discard(entry);
-      else chats.wake(key);
-      if (!result || (result.restored === 0 && result.skipped === 0 && before.state !== "quarantined")) {
-        throw new RequestError("WRONG_STATE", `chat ${key} has nothing to retry: no turn failed and it is not quarantined`);
-      }
-      await forgetTold(kernel, key);
-      return views.chat(key);
-    },
-    passivate: async (text) => {
-      const { key } = await views.recordOf(text);
-      requireOpen();
-      const entry = chats.get(key);
-      if (entry && !(await chats.passivate(entry))) {
-        throw new RequestError("WRONG_STATE", `chat ${key} is ${entry.state}; only a chat at rest can be passivated`);
-      }
-      return views.chat(key);
-    },
+    ...actions,
     why: views.why,
     chat: views.chat,
     chats: views.chats,

@@ -1,6 +1,8 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { viewChat, viewChats, viewEvents, viewWhy } from "./chat-views.ts";
 import { type ConnectionOptions, withDaemon, withReader } from "./connection.ts";
+import { CommandError, EXIT } from "./io.ts";
+import { oneLine } from "./text.ts";
 import { type Tools, withConnection, withJson } from "./tools.ts";
 import type { ChatQuery } from "../../http/client.ts";
 import type { WireChatDetail } from "../../http/wire.ts";
@@ -15,6 +17,7 @@ export function addChatCommands(program: Command, tools: Tools): void {
   const chats = program.command("chats").description("look at chats, and free those that are stuck");
   addReaders(chats, tools);
   addActions(chats, tools);
+  addDelete(chats, tools);
 }
 
 function addReaders(chats: Command, { io, access, print }: Tools): void {
@@ -61,6 +64,12 @@ function addReaders(chats: Command, { io, access, print }: Tools): void {
     print(options, why, () => viewWhy(why, view()));
   });
 
+  withConnection(chats.command("export").description("print everything known of a chat as JSON").argument("<chat>", CHAT)).action(
+    async (key: string, options: Shown) => {
+      io.out(JSON.stringify(await read(options, (reader) => reader.exportChat(key)), undefined, 2));
+    },
+  );
+
   withJson(withConnection(chats.command("events").description("show a chat's event log").argument("<chat>", CHAT)))
     .option("--from <revision>", "begin with this revision", wholeNumber(0, Number.MAX_SAFE_INTEGER))
     .option("--limit <count>", "entries to show, 1 to 1000", wholeNumber(1, 1_000), 100)
@@ -95,6 +104,18 @@ function addActions(chats: Command, { io, access, print }: Tools): void {
         api.retry(key, { skip: options.skip === true }),
       ),
     );
+}
+
+function addDelete(chats: Command, { io, access, print }: Tools): void {
+  withJson(withConnection(chats.command("delete").description("erase everything known of a chat").argument("<chat>", CHAT)))
+    .option("--yes", "really: it cannot be undone")
+    .action(async (key: string, options: Shown & { yes?: boolean }) => {
+      if (options.yes !== true) {
+        throw new CommandError(EXIT.usage, `this erases chat ${oneLine(key)} for good; \`chats export\` keeps a copy, --yes goes on`);
+      }
+      const erased = await withDaemon(io, access, options, (api) => api.erase(key));
+      print(options, erased, () => `${oneLine(key)} is erased.`);
+    });
 }
 
 const CHAT = 'chat key, such as telegram:123 or "api:me"';

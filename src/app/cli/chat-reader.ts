@@ -5,6 +5,8 @@ import type { WireChat, WireChatDetail, WireEvent, WirePage, WireWhy } from "../
 export interface ChatReader {
   readonly chats: (query: ChatQuery) => Promise<WirePage<WireChat>>;
   readonly chat: (key: string) => Promise<WireChatDetail>;
+  /** Everything known of a chat. */
+  readonly exportChat: (key: string) => Promise<object>;
   readonly why: (key: string) => Promise<WireWhy>;
   readonly events: (key: string, query: { readonly from?: number; readonly limit?: number }) => Promise<WirePage<WireEvent>>;
 }

@@ -9,7 +9,7 @@ import type { StoppedStore } from "./connection.ts";
 /** The reading half of a store, without owning it. */
 export interface StoreReader {
   readonly inbox: Pick<Store["inbox"], "waiting">;
-  readonly chats: Pick<Store["chats"], "open" | "list" | "counts" | "history">;
+  readonly chats: Pick<Store["chats"], "open" | "list" | "counts" | "history" | "export">;
   readonly turns: Pick<Store["turns"], "steps">;
   readonly outbox: Pick<Store["outbox"], "list">;
   readonly events: Store["events"];
@@ -47,6 +47,7 @@ export function createStoppedStore(reader: StoreReader): StoppedStore {
       }
       return { items, next: after ?? null };
     },
+    exportChat: async (text) => (await reader.chats.export((await recordOf(text)).key)) ?? {},
     chat: async (text) => {
       const record = await recordOf(text);
       const key: ChatKey = record.key;

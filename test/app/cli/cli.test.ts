@@ -220,7 +220,7 @@ describe("status", () => {
     for (const text of ["1.2.3, running since 10:00:00 (2 h ago)", "10 known, 2 live, 1 quarantined", "2 of 16 slots", "90 MiB", "online"])
       expect(ran.out).toContain(text);
     const none = await run(["status"], { api: { system: () => Promise.resolve({ ...system, channels: [] }) } });
-    expect(none.out).toContain("Set TELEGRAM_BOT_TOKEN");
+    expect(none.out).toContain("No channels");
   });
 });
 

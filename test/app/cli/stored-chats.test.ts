@@ -36,6 +36,7 @@ function readerOf(records: readonly ChatRecord[]): StoreReader {
         return Promise.resolve({ items: rest.slice(0, 2), next: rest.length > 2 ? rest[1]?.key : undefined });
       },
       counts: () => Promise.resolve({ known: records.length, quarantined: 1, waitingRows: 0, deadParts: 0 }),
+      export: (key) => Promise.resolve({ chat: key }),
       history: () => Promise.resolve([{ role: "user", content: textContent("hi"), atMs: 5 }]),
     },
     inbox: {
