@@ -1,6 +1,8 @@
 import { ConfigError } from "../core/errors.ts";
 import type { Config } from "./config/config.ts";
 import { createGateway, optionsOf } from "./gateway.ts";
+import { createSystemClock } from "./system-clock.ts";
+import { createWatchdog } from "./watchdog.ts";
 
 /** A deadline that drains did not meet is exceeded by at most this before the process ends all the same. */
 const HARD_STOP_MS = 2_000;
@@ -14,6 +16,7 @@ export async function startDaemon(config: Config): Promise<number> {
   const options = await optionsOf(config);
   const { log } = options;
   const gateway = createGateway(options);
+  const watchdog = createWatchdog({ env: process.env, clock: createSystemClock(), log });
   let signals = 0;
   const onSignal = (signal: NodeJS.Signals): void => {
     signals += 1;
@@ -23,12 +26,14 @@ export async function startDaemon(config: Config): Promise<number> {
     }
     log?.info({ signal }, "shutting down; a second signal ends at once");
     setTimeout(() => process.exit(1), config.limits.drainTimeoutMs + HARD_STOP_MS).unref();
+    watchdog.stopping();
     void gateway.shutdown();
   };
   process.on("SIGTERM", onSignal);
   process.on("SIGINT", onSignal);
   try {
     await gateway.start();
+    watchdog.ready();
     const address = gateway.address();
     const root = address ? `http://${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}` : undefined;
     log?.info({ store: (await gateway.status()).store, http: root }, `satibot is ready; try: npx satibot send api:me "hello"`);
@@ -41,6 +46,7 @@ export async function startDaemon(config: Config): Promise<number> {
     log?.error({ err: error }, "the daemon failed");
     return 1;
   } finally {
+    watchdog.stop();
     process.off("SIGTERM", onSignal);
     process.off("SIGINT", onSignal);
   }

@@ -20,6 +20,8 @@ async function main(): Promise<void> {
   const { runCli } = await import("./cli/program.ts");
   const { createAccess } = await import("./cli/access.ts");
   const { readVersion } = await import("./version.ts");
+  const { withEnvironmentFile } = await import("./config/environment-file.ts");
+  let env: Readonly<Record<string, string | undefined>> | undefined;
   const exitCode = await runCli(process.argv.slice(2), {
     version: readVersion(),
     access: createAccess(),
@@ -28,7 +30,10 @@ async function main(): Promise<void> {
       out: (text) => void process.stdout.write(`${text}\n`),
       err: (text) => void process.stderr.write(`${text}\n`),
       columns: process.stdout.isTTY ? process.stdout.columns : undefined,
-      env: process.env,
+      // Read by the first command that looks at it: --version works beside a broken .env.
+      get env() {
+        return (env ??= withEnvironmentFile(process.env, process.cwd()));
+      },
       cwd: process.cwd(),
       now: () => Date.now(),
     },

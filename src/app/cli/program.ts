@@ -2,10 +2,14 @@ import { Command, CommanderError } from "commander";
 import { ConfigError } from "../../core/errors.ts";
 import { loadConfig } from "../config/config.ts";
 import { configJsonSchema, describeConfig } from "../config/describe.ts";
+import { addInit } from "./init-command.ts";
+import { addMigrate } from "./migrate-command.ts";
+import { addBackupCommands } from "./backup-commands.ts";
 import { addPairCommands } from "./pair-commands.ts";
 import { addChatCommands } from "./chat-commands.ts";
 import { type ConnectionOptions, withDaemon, withReader } from "./connection.ts";
 import { CommandError, EXIT } from "./io.ts";
+import { addService } from "./service-command.ts";
 import { viewConfig, viewStopped, viewSystem } from "./system-views.ts";
 import { type Tools, withConnection, withJson } from "./tools.ts";
 
@@ -56,6 +60,10 @@ function createProgram(tools: Tools, ended: (exitCode: number) => void): Command
   addStatus(program, tools);
   addChatCommands(program, tools);
   addPairCommands(program, tools);
+  addBackupCommands(program, tools);
+  addInit(program, tools);
+  addService(program, tools, ended);
+  addMigrate(program, tools, ended);
   addConfig(program, tools);
   return program;
 }

@@ -11,7 +11,8 @@ export function check<T>(schema: z.ZodType<T>, value: unknown, at: Problem["path
   for (const issue of result.error.issues) {
     const path = [...at, ...issue.path.map((step) => (typeof step === "number" ? step : String(step)))];
     if (issue.code === "unrecognized_keys") {
-      const known = keysAt(schema, issue.path);
+      // Channels are checked apart, but they are keys at the top of a file like any others.
+      const known = [...keysAt(schema, issue.path), ...(path.length === 0 ? ["channels"] : [])];
       for (const key of issue.keys) problems.push({ path: [...path, key], message: unknownKey(key, known) });
     } else if (issue.code === "invalid_type" && valueAt(value, issue.path) === undefined && issue.message.startsWith("must be")) {
       problems.push({ path, message: `is missing; it ${issue.message}` });

@@ -30,22 +30,55 @@ export async function readConfigFile(cwd: string, configPath: string | undefined
       `${file}: a configuration file ends in one of ${EXTENSIONS.map((name) => `.${name}`).join(", ")}; rename it`,
     );
   }
-  const text = await readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => {
-    const why =
-      cause.code === "ENOENT"
-        ? "there is no such file; check --config"
-        : `cannot be read (${cause.code ?? cause.message}); check its permissions`;
-    throw new ConfigError("CONFIG_INVALID", `${file}: ${why}`, { cause });
-  });
+  const text = await readText(file, kind);
   const named = ["json", "yaml", "yml"].includes(kind) ? text : undefined;
   const isCode = /^[cm]?[jt]s$/.test(kind);
   if (!isCode && text.trim() === "") return { file, text: named, value: undefined };
+  let value: unknown;
   try {
-    return { file, text: named, value: kind === "json" ? JSON.parse(text) : await load(cwd, file) };
+    value = kind === "json" ? JSON.parse(text) : await load(cwd, file);
   } catch (cause) {
     if (isCommentOnly(kind, text)) return { file, text: named, value: undefined };
     throw malformed(file, kind, text, cause);
   }
+  if (isCode && exportsNothing(text)) {
+    throw new ConfigError("CONFIG_INVALID", `${file}: exports nothing, so all of it would be ignored; write \`export default { … }\``);
+  }
+  return { file, text: named, value };
+}
+
+/** The file as text, without its byte order mark. @throws ConfigError CONFIG_INVALID when it cannot be read or is no UTF-8 */
+async function readText(file: string, kind: string): Promise<string> {
+  const bytes = await readFile(file).catch((cause: NodeJS.ErrnoException) => {
+    const why =
+      cause.code === "ENOENT"
+        ? "there is no such file; check --config"
+        : cause.code === "EISDIR"
+          ? "is a folder; name the file in it"
+          : `cannot be read (${cause.code ?? cause.message}); check its permissions`;
+    throw new ConfigError("CONFIG_INVALID", `${file}: ${why}`, { cause });
+  });
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch (cause) {
+    throw notUtf8(file, cause);
+  }
+  // What some editors and shells call Unicode is UTF-16: in it every other byte of a plain text is a NUL.
+  if (text.includes("\0")) throw notUtf8(file);
+  if (!text.startsWith("\ufeff")) return text;
+  if (kind === "toml") throw new ConfigError("CONFIG_INVALID", `${file}: begins with a byte order mark; save it as UTF-8 without one`);
+  return text.slice(1);
+}
+
+function notUtf8(file: string, cause?: unknown): ConfigError {
+  return new ConfigError("CONFIG_INVALID", `${file}: is not UTF-8 text; save it with the encoding UTF-8`, { cause });
+}
+
+/** True for code, not just comments, that never says `export`: a forgotten `export default`. */
+function exportsNothing(text: string): boolean {
+  const code = text.replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, "").trim();
+  return code !== "" && !/\bexports?\b/.test(text);
 }
 
 async function findFile(cwd: string): Promise<string | undefined> {
@@ -84,6 +117,8 @@ function malformed(file: string, kind: string, text: string, cause: unknown): Co
   const line = kind === "json" ? brokenJsonLine(text) : failingLine(file, cause);
   const said = message
     .replace(/^ParseError:\s*/, "")
+    // V8 quotes the beginning of the text, line ends and all.
+    .replace(/, (?:\.\.\.)?"[\s\S]*is not valid JSON$|(?<=JSON) at position \d+.*$/, "")
     .replaceAll(file, "")
     .split("\n")[0]
     ?.replace(/\s*\(\d+:\d+\)\s*$/, "")
@@ -108,6 +143,7 @@ function failingLine(file: string, cause: unknown): number | undefined {
   }
   if ("line" in cause && typeof cause.line === "number") return cause.line;
   if (!(cause instanceof Error)) return undefined;
-  const place = new RegExp(`${file.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}:(\\d+):\\d+`).exec(cause.message);
-  return place === null ? undefined : Number(place[1]);
+  const place = new RegExp(`${file.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}:(\\d+):\\d+`);
+  const found = place.exec(cause.message) ?? place.exec(cause.stack ?? "");
+  return found === null ? undefined : Number(found[1]);
 }

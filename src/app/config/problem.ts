@@ -25,19 +25,24 @@ export function joinPath(path: readonly (string | number)[]): string {
 }
 
 /**
- * All problems as one error with a line each, every line naming the path and, where it is known, the line or the variable.
- * Its code is CONFIG_UNSUPPORTED when nothing else is wrong, else CONFIG_INVALID; its `path` is that of the first problem.
+ * All problems as one error with a line each, every line naming the path and, where it is known, the line or the variable; in the order of
+ * the file. Its code is CONFIG_UNSUPPORTED when nothing else is wrong, else CONFIG_INVALID; its `path` is that of the first problem.
  */
 export function configError(problems: readonly Problem[], source: Source): ConfigError {
-  const lines = problems.map((problem) => {
-    const path = joinPath(problem.path);
-    const variable = source.variables.get(path);
-    if (variable !== undefined) return `  ${variable} (${path}): ${problem.message}`;
-    const line = source.text === undefined ? undefined : lineOf(source.text, problem.path);
-    return `  ${path === "" ? "the whole file" : path}${line === undefined ? "" : ` (line ${line})`}: ${problem.message}`;
+  const placed = problems
+    .map((problem) => {
+      const path = joinPath(problem.path);
+      const variable = source.variables.get(path);
+      const line = source.text === undefined || variable !== undefined ? undefined : lineOf(source.text, problem.path);
+      return { path, variable, line, message: problem.message };
+    })
+    .sort((a, b) => (a.line ?? Number.MAX_SAFE_INTEGER) - (b.line ?? Number.MAX_SAFE_INTEGER));
+  const lines = placed.map(({ path, variable, line, message }) => {
+    if (variable !== undefined) return `  ${variable} (${path}): ${message}`;
+    return `  ${path === "" ? "the whole file" : path}${line === undefined ? "" : ` (line ${line})`}: ${message}`;
   });
   const where = source.file ?? "The configuration";
   const many = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
   const code = problems.every((problem) => problem.unsupported === true) ? "CONFIG_UNSUPPORTED" : "CONFIG_INVALID";
-  return new ConfigError(code, `${where} has ${many}:\n${lines.join("\n")}`, { path: joinPath(problems[0]?.path ?? []) });
+  return new ConfigError(code, `${where} has ${many}:\n${lines.join("\n")}`, { path: placed[0]?.path ?? "" });
 }

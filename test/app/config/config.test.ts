@@ -122,7 +122,7 @@ describe("files", () => {
     ["satibot.config.json", '{ "http": {\n\n', /satibot\.config\.json:3: /],
     ["satibot.config.toml", "[http]\nport = \n", /satibot\.config\.toml:2: Invalid TOML/],
     ["satibot.config.ts", "const x: number = 1;\nexport default { http: { port: x }\n", /satibot\.config\.ts:3: Unexpected token/],
-    ["satibot.config.ts", "export default { http: nope };\n", /satibot\.config\.ts: nope is not defined/],
+    ["satibot.config.ts", "export default { http: nope };\n", /satibot\.config\.ts:1: nope is not defined/],
   ])("names the file and the line of a malformed %s (%#)", async (name, text, expected) => {
     await write(name, text);
     const error = await failure(load());

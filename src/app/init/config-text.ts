@@ -1,0 +1,114 @@
+/** What the questions of `satibot init` come to. */
+export interface Answers {
+  /** Undefined: no Telegram for now. */
+  readonly telegram: TelegramAnswers | undefined;
+  /** Undefined: the default. */
+  readonly port: number | undefined;
+}
+
+export interface TelegramAnswers {
+  readonly token: string;
+  /** Undefined: whoever sends the one-time code first. */
+  readonly allow: readonly string[] | undefined;
+  /** Undefined: Telegram's own. */
+  readonly apiRoot: string | undefined;
+}
+
+/** The variable that holds the token: in `.env`, never in the configuration. */
+export const TOKEN_VARIABLE = "TELEGRAM_BOT_TOKEN";
+
+/**
+ * The text of a `satibot.config.yaml` with every setting there is: what was answered stands in the open, the rest shows its default behind
+ * a `#`. Taking any one `#` away leaves a file that can be loaded; no secret is in it.
+ */
+export function configText({ telegram, port }: Answers): string {
+  return `# satibot, written by \`satibot init\`. A setting behind a # shows its default: take the # away to change it, then let
+# \`npx satibot config check\` look at it. \${NAME} is taken from the environment, or from the file .env beside this one.
+# Variables named in brackets win over this file.
+# Durations are "250ms", "30s", "5m", "24h", "7d" or milliseconds.
+
+# Where conversations, waiting messages and timers are kept (SATIBOT_STORE); memory: forgets them when satibot ends.
+#store: sqlite:./data/satibot.db
+
+channels:
+  # The prompt of \`satibot start\` on a terminal; on when there is one.
+  #terminal: true
+  # The page that satibot serves.
+  #web: true
+${telegram === undefined ? TELEGRAM_LATER : telegramText(telegram)}
+# What happens to a message that comes while its chat is being answered: it waits for its turn.
+overlap:
+  #policy: queue
+
+# Work at fixed times. The schedule is cron: "0 9 * * *" with a time zone, every: 30m, or at: "2030-12-24T18:00:00Z".
+cron:
+  #- id: daily_report
+  #  name: Daily report
+  #  message: Write the report
+  #  schedule: { cron: "0 9 * * *", timezone: Europe/Paris }
+  #  deliver: { chat: "telegram:123456789" }
+
+limits:
+  # Turns running at once, over all chats.
+  #concurrentTurns: 16
+  # Messages waiting in one chat before a further one is refused.
+  #inboxPerChat: 100
+  # Longest attempt of a turn, and how many attempts are counted before the person is told that it failed.
+  #turnTimeout: 5m
+  #maxAttempts: 5
+  # Idle time before a chat leaves memory.
+  #idleTimeout: 10m
+  # Time that running turns get to finish when satibot is stopped.
+  #drainTimeout: 25s
+  # Age at which a reply that could not be sent is given up.
+  #outboxMaxAge: 24h
+  # How long things are kept: the event log, ids of messages already taken, messages that are done with, conversations.
+  #eventRetention: 7d
+  #dedupeRetention: 8d
+  #inboxRetention: 7d
+  #historyRetention: 365d
+
+# The page, the API and \`satibot status\` come in here.
+http:
+  # Address and port to listen on (SATIBOT_HOST, SATIBOT_PORT). Any address but this machine's own 127.0.0.1 needs a token.
+  #host: 127.0.0.1
+  ${port === undefined ? "#port: 7330" : `port: ${port}`}
+  # Asked of every caller; put it into .env as SATIBOT_TOKEN=…
+  #token: \${SATIBOT_TOKEN}
+  # Names under which a reverse proxy asks.
+  #allowedHosts: [bot.example.org]
+
+log:
+  # debug, info, warn or error (SATIBOT_LOG_LEVEL).
+  #level: info
+`;
+}
+
+const TELEGRAM_LATER = `  # A bot of Telegram: get a token from @BotFather and put it into .env as ${TOKEN_VARIABLE}=…
+  #telegram:
+  #  token: \${${TOKEN_VARIABLE}}
+  #  # Who may write: ids, @usernames, or "*" for everyone. Without it, whoever sends the code that satibot shows when it starts.
+  #  allow: ["123456789", "@ann"]
+`;
+
+function telegramText({ allow, apiRoot }: TelegramAnswers): string {
+  const who = '# Who may write: ids, @usernames, or "*" for everyone.';
+  return `  # A second bot is telegram-2.
+  telegram:
+    # From @BotFather; the token itself stands in .env.
+    token: \${${TOKEN_VARIABLE}}
+${
+  allow === undefined
+    ? `    ${who} Without it, whoever sends the code that satibot shows when it starts.
+    #allow: ["123456789", "@ann"]`
+    : `    ${who} Without it, whoever sends a one-time code first.
+    allow: ${yamlList(allow)}`
+}
+    # Your own Bot API server, if you run one.
+    ${apiRoot === undefined ? "#apiRoot: https://api.telegram.org" : `apiRoot: ${JSON.stringify(apiRoot.replaceAll("${", () => "$${"))}`}
+`;
+}
+
+function yamlList(entries: readonly string[]): string {
+  return `[${entries.map((entry) => JSON.stringify(entry)).join(", ")}]`;
+}
