@@ -51,6 +51,8 @@ const BATCH_MAX = 2_000;
 const BATCH_BYTES_MAX = 8 * 1024 * 1024;
 /** Two batches may be with the worker when each is at least this large: so neither thread waits for the other. */
 const SECOND_BATCH_MIN = 128;
+/** Answers told in one go: what their callers do with them keeps the main loop busy for a few milliseconds, then others get their turn. */
+const TOLD_AT_ONCE = 32;
 /** Calls and bytes that may wait; beyond them a call is refused at once. */
 const WAITING_MAX = 200_000;
 const WAITING_BYTES_MAX = 256 * 1024 * 1024;
@@ -80,6 +82,9 @@ class WorkerBatcher implements Batcher {
   #bytes = 0;
   /** Batches with the worker, in order. */
   readonly #underWay: (readonly Call[])[] = [];
+  /** Answered by the worker, not yet told; in order. The first `#told` have been. */
+  #answered: { readonly call: Call; readonly error: Error | undefined; readonly value: unknown }[] = [];
+  #told = 0;
   /** The last call made with a key, until it is answered. */
   readonly #lastOf = new Map<string, Call>();
   readonly #listeners = new Map<Call, (() => void)[]>();
@@ -99,10 +104,7 @@ class WorkerBatcher implements Batcher {
     this.#thread ??= this.#startThread();
   };
 
-  readonly start = (): Promise<void> => {
-    if (this.#state !== "closed") return Promise.resolve();
-    return this.#launch();
-  };
+  readonly start = (): Promise<void> => (this.#state === "closed" ? this.#launch() : Promise.resolve());
 
   readonly call = (
     operation: Operation,
@@ -186,7 +188,7 @@ class WorkerBatcher implements Batcher {
   }
 
   #pending(): number {
-    return this.#waiting() + this.#underWay.length;
+    return this.#waiting() + this.#underWay.length + this.#answered.length;
   }
 
   #addLazy(call: Call): void {
@@ -274,13 +276,26 @@ class WorkerBatcher implements Batcher {
     // The worker goes on before anybody here hears of the last batch.
     this.#send();
     const failed = new Map(failures);
+    const isTelling = this.#answered.length > 0;
     for (const [place, call] of batch.entries()) {
-      const error = failed.get(place);
+      const failure = failed.get(place);
+      this.#answered.push({ call, error: failure && errorOfWire(failure), value: results[place] });
+    }
+    if (!isTelling) this.#tell(TOLD_AT_ONCE);
+  }
+
+  #tell(most: number): void {
+    const end = Math.min(this.#answered.length, this.#told + most);
+    for (; this.#told < end; this.#told += 1) {
+      const { call, error, value } = this.#answered[this.#told]!;
       this.#settled(call);
-      if (error) call.reject(errorOfWire(error));
-      else call.resolve(results[place]);
+      if (error) call.reject(error);
+      else call.resolve(value);
     }
     this.#schedule();
+    if (this.#told < this.#answered.length) return this.#options.clock.soon(() => this.#tell(TOLD_AT_ONCE));
+    this.#answered = [];
+    this.#told = 0;
     if (this.#pending() === 0) this.#whenIdle?.();
     else if (this.#state === "stopping") this.#hurryAll();
   }
@@ -341,6 +356,7 @@ class WorkerBatcher implements Batcher {
       cause instanceof RuntimeError ? cause : unavailable(`the store's worker did not start (${cause.message}); see its cause`),
     );
     this.#whenReady = undefined;
+    this.#tell(Number.MAX_SAFE_INTEGER);
     this.#loseAll(cause);
     if (this.#state === "stopping") {
       this.#whenIdle?.();
