@@ -96,6 +96,8 @@ export interface Channel {
    * @throws AmbiguousError SEND_UNKNOWN when the call ended without an answer
    */
   readonly deliver: (request: DeliverRequest) => Promise<{ readonly platformId: string }>;
+  /** The address of a chat that has never written, as its key names it; undefined when the key does not say. */
+  readonly addressOf?: (chat: ChatKey) => string | undefined;
   /** Shows "typing…" for some seconds where the platform can. Never throws. */
   readonly typing?: (address: string, signal: AbortSignal) => Promise<void>;
 }

@@ -116,7 +116,8 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
     opened: access.opened,
     changed: (name, isOnline) => deliveries.channelChanged(name, isOnline),
   });
-  const addressOf = async (key: ChatKey): Promise<string> => chats.get(key)?.address || ((await store.chats.open(key))?.address ?? "");
+  const addressOf = async (key: ChatKey): Promise<string> =>
+    chats.get(key)?.address || (await store.chats.open(key))?.address || (channels.find(channelOf(key))?.addressOf?.(key) ?? "");
   const deliveries = createDeliveries(kernel, channels, addressOf, (part, isDelivered) =>
     jobs.partSettled(part.turnId, part.part === part.of || !isDelivered),
   );

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Message, Update } from "grammy/types";
 import { checkAllow } from "../../src/channels/telegram/access.ts";
+import { addressOfKey, parseAddress } from "../../src/channels/telegram/address.ts";
 import { createTelegramChannel } from "../../src/channels/telegram/channel.ts";
 import { translate } from "../../src/channels/telegram/translate.ts";
 import type { Translation } from "../../src/channels/telegram/translate.ts";
@@ -117,6 +118,18 @@ describe("telegram translation", () => {
 
   it("mends text that intake would refuse", () => {
     expect(() => parseContent(contentOf(read({ text: "broken \ud800 half" })))).not.toThrow();
+  });
+});
+
+describe("telegram addresses", () => {
+  it.each([
+    ["telegram:123", "123"],
+    ["telegram:-1001234567890", "-1001234567890"],
+    ["telegram-2:-100:9", "-100/9"],
+    ["telegram:ann", undefined],
+  ] as const)("of a chat that never wrote: %s is %s", (key, address) => {
+    expect(addressOfKey(key)).toBe(address);
+    if (address !== undefined) expect(() => parseAddress(address)).not.toThrow();
   });
 });
 

@@ -92,3 +92,15 @@ describe("cron jobs", () => {
     expect((await store.jobs.runs("tick", { limit: 10 })).items).toEqual([]);
   });
 });
+
+it("reaches a chat that has never written, where its key says the address", async () => {
+  const { loop, platform, clock, settled } = await openRuntime({
+    alter: (parts) => ({
+      ...parts,
+      channels: (parts.channels ?? []).map((channel) => ({ ...channel, addressOf: (key: string) => key.slice("sim:".length) })),
+    }),
+  });
+  await settled(loop.addCronJob({ id: "greet", message: "hello", schedule: { every: "1m" }, deliver: { chat: "sim:77" } }));
+  await clock.advance(61_000);
+  expect(platform.taken().map(({ address, content }) => [address, textOf(content)])).toEqual([["77", "re hello"]]);
+});

@@ -1,3 +1,4 @@
+import type { ChatKey } from "../../core/chat-key.ts";
 import { TerminalError } from "../../core/errors.ts";
 
 const ADDRESS = /^(-?\d{1,20}|@\w{1,64})(?:\/(\d{1,20}))?$/;
@@ -21,4 +22,10 @@ export function parseAddress(address: string): TelegramAddress {
   }
   const chat = match[1].startsWith("@") ? match[1] : Number(match[1]);
   return match[2] === undefined ? { chat_id: chat } : { chat_id: chat, message_thread_id: Number(match[2]) };
+}
+
+/** `telegram:-100:7` is `-100/7`: keys and addresses say the same. */
+export function addressOfKey(key: ChatKey): string | undefined {
+  const address = key.slice(key.indexOf(":") + 1).replace(":", "/");
+  return ADDRESS.test(address) ? address : undefined;
 }

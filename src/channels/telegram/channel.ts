@@ -10,7 +10,7 @@ import type { Channel, DeliverRequest } from "../../ports/channel.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Log } from "../../ports/log.ts";
 import { checkAllow } from "./access.ts";
-import { parseAddress } from "./address.ts";
+import { addressOfKey, parseAddress } from "./address.ts";
 import { createApi, signalFor } from "./api-client.ts";
 import type { TelegramCounters } from "./counters.ts";
 import { deliveryError, failureOf, redactor } from "./failure.ts";
@@ -131,6 +131,7 @@ export function createTelegramChannel(options: TelegramOptions): TelegramChannel
       return stopping;
     },
     deliver,
+    addressOf: addressOfKey,
     typing: async (address, signal) => {
       try {
         await api.raw.sendChatAction({ ...parseAddress(address), action: "typing" }, signalFor(signal));
