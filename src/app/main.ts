@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 // Nothing is imported before the version of Node is known: an older one must say so in one line instead of failing to parse.
+// So this file itself holds to the syntax of ES2020, which Node 14 can read.
 const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
 if (major < 20 || (major === 20 && minor < 19)) {
   process.stderr.write(
@@ -32,7 +33,9 @@ async function main(): Promise<void> {
       columns: process.stdout.isTTY ? process.stdout.columns : undefined,
       // Read by the first command that looks at it: --version works beside a broken .env.
       get env() {
-        return (env ??= withEnvironmentFile(process.env, process.cwd()));
+        // Spelled out: `??=` would be a syntax error in the Node versions that this file has to turn away.
+        env = env ?? withEnvironmentFile(process.env, process.cwd());
+        return env;
       },
       cwd: process.cwd(),
       now: () => Date.now(),

@@ -17,6 +17,11 @@ export function isChannelName(name: string): boolean {
   return CHANNEL_NAME.test(name);
 }
 
+/** As JSON, with DEL and the C1 controls escaped too: those can steer a terminal and JSON leaves them as they are. */
+function quoted(text: string): string {
+  return JSON.stringify(text).replace(/[\u007f-\u009f]/g, (control) => `\\u00${control.charCodeAt(0).toString(16)}`);
+}
+
 /**
  * Checks a chat key and normalises it to NFC.
  * @throws RequestError BAD_CHAT_KEY with the rule that was broken
@@ -24,7 +29,7 @@ export function isChannelName(name: string): boolean {
 export function parseChatKey(text: string): ChatKey {
   const colon = text.indexOf(":");
   const refuse = (why: string): never => {
-    throw new RequestError("BAD_CHAT_KEY", `chat key ${JSON.stringify(text.slice(0, 60))}: ${why}`, { path: "key" });
+    throw new RequestError("BAD_CHAT_KEY", `chat key ${quoted(text.slice(0, 60))}: ${why}`, { path: "key" });
   };
   if (colon < 0) return refuse('needs the form "channel:rest", such as "api:alice"');
   if (!isChannelName(text.slice(0, colon))) {

@@ -6,6 +6,8 @@ import type { Sender } from "../ports/store/records.ts";
 
 /** Most bytes of a request body. */
 export const BODY_BYTES_MAX = 1024 * 1024;
+/** Most bytes read and thrown away of a body that is too large, so that a caller who is still sending hears the refusal and no broken pipe. */
+const DISCARDED_BYTES_MAX = 32 * 1024 * 1024;
 /** Most UTF-16 units of a message id, a sender's id and a sender's name. */
 const NAME_UNITS_MAX = 256;
 // oxlint-disable-next-line no-control-regex -- control characters are what is refused
@@ -38,19 +40,21 @@ async function readBytes(incoming: IncomingMessage): Promise<Uint8Array> {
   const tooLarge = (): never => {
     throw new RequestError("TOO_LARGE", `the body is over ${BODY_BYTES_MAX} bytes; send less`, { path: "body" });
   };
-  if (Number(incoming.headers["content-length"] ?? 0) > BODY_BYTES_MAX) tooLarge();
-  const chunks: Uint8Array[] = [];
+  if (Number(incoming.headers["content-length"] ?? 0) > DISCARDED_BYTES_MAX) tooLarge();
+  let chunks: Uint8Array[] = [];
   let bytes = 0;
   try {
     for await (const chunk of incoming.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>) {
       bytes += chunk.length;
-      if (bytes > BODY_BYTES_MAX) tooLarge();
-      chunks.push(chunk);
+      if (bytes > DISCARDED_BYTES_MAX) tooLarge();
+      if (bytes <= BODY_BYTES_MAX) chunks.push(chunk);
+      else chunks = [];
     }
   } catch (cause) {
     if (cause instanceof RequestError) throw cause;
     throw new RequestError("BAD_REQUEST", "the connection ended before the body did; send it again", { path: "body", cause });
   }
+  if (bytes > BODY_BYTES_MAX) tooLarge();
   return Buffer.concat(chunks);
 }
 

@@ -32,6 +32,9 @@ PRAGMA query_only = 1;
  */
 export async function connectWriter(file: string): Promise<Database> {
   return connect(file, false, (db) => {
+    db.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
+    // Before anything that writes: a file of a newer satibot or of another program is left as it is.
+    checkVersion(db);
     db.exec(WRITER);
     migrate(db);
   });

@@ -2,7 +2,7 @@
  * The `sqlite` store: one writer worker and one read-only worker, so the main loop never waits on a disk and lists never wait on
  * commits. Calls of many chats become one transaction with one sync.
  */
-import { chmodSync, closeSync, mkdirSync, openSync } from "node:fs";
+import { chmodSync, closeSync, mkdirSync, openSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { invariant } from "../../core/errors.ts";
 import type { Clock } from "../../ports/clock.ts";
@@ -194,10 +194,18 @@ function bytesOfCommit(commit: TurnCommit): number {
   return 4 * OVERHEAD_BYTES + replies + commit.history.reduce((bytes, entry) => bytes + bytesOfContent(entry.content), 0);
 }
 
+/** Not by `recursive`: where a folder cannot exist (under /proc, on a missing drive) Node 20 would try for ever. */
+function makeFolder(folder: string): void {
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return;
+  const parent = dirname(folder);
+  if (parent !== folder) makeFolder(parent);
+  mkdirSync(folder, { mode: 0o700 });
+}
+
 /** For its owner's eyes only. */
 function makeFile(file: string): void {
   try {
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    makeFolder(dirname(file));
     closeSync(openSync(file, "a", 0o600));
     chmodSync(file, 0o600);
   } catch (cause) {
