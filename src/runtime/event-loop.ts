@@ -70,7 +70,11 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
   const limits: Limits = { ...DEFAULT_LIMITS, ...parts.limits };
   const host = parts.host ?? NO_HOST;
   const ended = new AbortController();
-  const queue = createSchedulingQueue(clock);
+  const queue = createSchedulingQueue(clock, (byMs) => {
+    maintenance
+      .clockStepped(byMs)
+      .catch((error: unknown) => log.warn({ err: error }, "cron jobs could not be looked at after the clock was set"));
+  });
   const hub = createStreamHub();
   const turnQueue = createTurnQueue({ slots: limits.concurrentTurns, clock, grant: (key) => chats.send(key, { type: "slot.granted" }) });
   const kernel: Kernel = { store, clock, random, log, limits, agent, queue, turnQueue, hub, closed: ended.signal };
@@ -135,6 +139,7 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
       if (found.suspects > 0 || found.ambiguous > 0)
         log.warn(found, "the last process ended uncleanly; its turns and sends are taken up again");
       turnQueue.open();
+      await jobs.realign();
       await maintenance.refill();
       channels.start();
       void maintenance.recover();

@@ -21,6 +21,8 @@ export interface Jobs {
   readonly disarm: (id: string) => void;
   /** Arms what is due soon; called at boot and by the maintenance tick. */
   readonly refill: () => Promise<void>;
+  /** Looks at every job again, at boot and after the system clock was set: instants are of the calendar. */
+  readonly realign: () => Promise<void>;
   readonly runEnded: (jobId: string, turnId: string, delivers: boolean) => void;
   readonly partSettled: (turnId: string, isLast: boolean) => void;
   readonly close: () => void;
@@ -28,6 +30,11 @@ export interface Jobs {
 
 /** Most instants armed by one refill; the rest follow at the next. */
 const REFILL_MAX = 10_000;
+
+/** A next instant that lies further than this behind the one computed now was computed by a clock that was far ahead. */
+const AHEAD_MAX_MS = 3_600_000;
+/** Jobs looked at in one go. */
+const PAGE = 500;
 
 /** The chat in which the turns of a job run. */
 export function chatOfJob(id: string): ChatKey {
@@ -68,7 +75,8 @@ export function createJobs(kernel: Kernel, intake: Intake): Jobs {
         });
       if (claimed === "gone" || !claimed.appended) {
         plan.cancel();
-        return tell({ type: "instant.gone" });
+        tell({ type: "instant.gone" });
+        return await passOver(id, instantMs);
       }
       tell(claimed.appended.status === "accepted" ? { type: "instant.claimed", runId } : { type: "instant.gone" });
       plan.finish([claimed.appended]);
@@ -77,6 +85,15 @@ export function createJobs(kernel: Kernel, intake: Intake): Jobs {
       log.error({ job: id, err: error }, "instant could not be claimed; trying again");
       tell({ type: "store.failed", delayMs: 1_000 });
     }
+  };
+
+  /** An instant that a run has had already, before the clock was set back: the job goes on with the one after it. */
+  const passOver = async (id: string, instantMs: number): Promise<void> => {
+    const job = await store.jobs.get(id);
+    if (job?.nextAtMs !== instantMs) return;
+    const next = { ...job, nextAtMs: nextTickAfter(job.schedule, instantMs) };
+    await store.jobs.put(next);
+    arm(next);
   };
 
   const machine = cronJobMachine.provide({
@@ -137,6 +154,25 @@ export function createJobs(kernel: Kernel, intake: Intake): Jobs {
     disarm,
     refill: async () => {
       for (const job of await store.jobs.due(clock.now() + TIMER_HORIZON_MS, REFILL_MAX)) if (!armed.has(job.id)) arm(job);
+    },
+    realign: async () => {
+      let cursor: string | undefined;
+      do {
+        const page = await store.jobs.list({ limit: PAGE, cursor });
+        for (const job of page.items) {
+          const next = job.nextAtMs === undefined ? undefined : nextTickAfter(job.schedule, clock.now());
+          if (next === undefined || job.nextAtMs === undefined || job.nextAtMs - next <= AHEAD_MAX_MS) arm(job);
+          else {
+            log.warn(
+              { job: job.id, nextAtMs: job.nextAtMs, correctedMs: next },
+              "the next instant was computed by a clock far ahead; corrected",
+            );
+            await store.jobs.put({ ...job, nextAtMs: next });
+            arm({ ...job, nextAtMs: next });
+          }
+        }
+        cursor = page.next;
+      } while (cursor !== undefined && !kernel.closed.aborted);
     },
     runEnded: (jobId, turnId, delivers) => {
       if (delivers) delivering.set(turnId, jobId);

@@ -10,6 +10,8 @@ export interface Maintenance {
   readonly recover: () => Promise<void>;
   readonly refill: () => Promise<void>;
   readonly maintain: () => Promise<void>;
+  /** The system clock was set. */
+  readonly clockStepped: (byMs: number) => Promise<void>;
   /** True when the store has committed within `freshMs`; tries a commit otherwise. */
   readonly commits: (freshMs: number) => Promise<boolean>;
   readonly lastCommitAtMs: () => number | undefined;
@@ -22,6 +24,8 @@ const PASSIVATE_BATCH = 500;
 const REFILL_MAX = 50_000;
 const SWEEP_ROUNDS_MAX = 100;
 const PING_TIMEOUT_MS = 5_000;
+/** A clock that was set forward is believed after it has stayed so for a day: nothing is deleted on the word of a wrong one. */
+const BELIEVED_AFTER_MS = 86_400_000;
 
 export function createMaintenance(
   kernel: Kernel,
@@ -30,6 +34,10 @@ export function createMaintenance(
   const { store, clock, limits, log, turnQueue } = kernel;
   const { chats, deliveries, jobs, commands } = parts;
   let lastCommitAtMs: number | undefined;
+  let lastCommitMs = Number.NEGATIVE_INFINITY;
+  /** What retention is measured by; after a step forward it trails the system clock until that is believed. */
+  let believedAheadMs = 0;
+  let steppedMs = Number.NEGATIVE_INFINITY;
   let isAtWork = false;
 
   const refill = async (): Promise<void> => {
@@ -75,7 +83,8 @@ export function createMaintenance(
   };
 
   const sweep = async (): Promise<void> => {
-    const now = clock.now();
+    if (clock.monotonic() - steppedMs > BELIEVED_AFTER_MS) believedAheadMs = 0;
+    const now = clock.now() - believedAheadMs;
     const retention = {
       eventsBeforeMs: now - limits.eventRetentionMs,
       dedupeBeforeMs: now - limits.dedupeRetentionMs,
@@ -86,9 +95,21 @@ export function createMaintenance(
     for (let round = 0; round < SWEEP_ROUNDS_MAX && (await store.sweep(retention)); round += 1) await pause(kernel, 10);
   };
 
+  const committed = (): void => {
+    lastCommitAtMs = clock.now();
+    lastCommitMs = clock.monotonic();
+  };
+
   return {
     recover,
     refill,
+    clockStepped: async (byMs) => {
+      log.warn({ byMs }, "the system clock was set; waits go on as they were, instants follow the new time");
+      believedAheadMs = Math.max(0, believedAheadMs + byMs);
+      steppedMs = clock.monotonic();
+      await jobs.realign();
+      await refill();
+    },
     maintain: async () => {
       if (isAtWork) return;
       isAtWork = true;
@@ -97,7 +118,7 @@ export function createMaintenance(
         await passivateIdle();
         await sweep();
         if (turnQueue.facts().waiting < BACKLOG_MAX) await recover();
-        lastCommitAtMs = clock.now();
+        committed();
       } catch (error) {
         log.warn({ err: error }, "maintenance was cut short; it comes again");
       } finally {
@@ -105,7 +126,7 @@ export function createMaintenance(
       }
     },
     commits: async (freshMs) => {
-      if (lastCommitAtMs !== undefined && clock.now() - lastCommitAtMs < freshMs) return true;
+      if (clock.monotonic() - lastCommitMs < freshMs) return true;
       const inTime = await Promise.race([
         store.ping().then(
           () => true,
@@ -113,7 +134,7 @@ export function createMaintenance(
         ),
         pause(kernel, PING_TIMEOUT_MS).then(() => false),
       ]);
-      if (inTime) lastCommitAtMs = clock.now();
+      if (inTime) committed();
       return inTime;
     },
     lastCommitAtMs: () => lastCommitAtMs,

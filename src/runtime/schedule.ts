@@ -17,8 +17,9 @@ export function nextTickAfter(schedule: Schedule, afterMs: number): number | und
     case "at":
       return schedule.atMs > afterMs ? schedule.atMs : undefined;
     case "every": {
+      // The anchor may lie ahead, when the clock that set it did.
       const passed = Math.floor((afterMs - schedule.anchorMs) / schedule.everyMs);
-      return schedule.anchorMs + Math.max(1, passed + 1) * schedule.everyMs;
+      return schedule.anchorMs + (passed + 1) * schedule.everyMs;
     }
     case "cron":
       return new Cron(schedule.expression, { timezone: schedule.timezone, paused: true }).nextRun(new Date(afterMs))?.getTime();

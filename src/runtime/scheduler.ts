@@ -4,6 +4,9 @@
  * XState's own scheduler makes one host timer and one closure per delay, scans every pending timer each time any actor stops,
  * fires delays over 24.8 days at once and, when an id is used again, forgets the old timer without stopping it. Here an entry is one
  * plain object, found by actor and id; a single host timer wakes the heap; a long run of due entries yields to the event loop.
+ *
+ * Waits are measured by the monotonic clock, so that a step of the system clock neither ends nor prolongs one. What is meant by the
+ * calendar (`scheduleAt`) is translated when it is scheduled; `onStep` lets its owner schedule it anew.
  */
 import type { AnyActorRef, EventObject } from "xstate";
 import type { CancelTimer, Clock } from "../ports/clock.ts";
@@ -14,7 +17,10 @@ interface Entry {
   readonly target: AnyActorRef;
   readonly event: EventObject;
   readonly id: string;
-  readonly dueAtMs: number;
+  /** By the monotonic clock: what the heap is ordered by. */
+  readonly dueMs: number;
+  /** The same by the system clock, for people and the store. */
+  dueAtMs: number;
   /** Breaks ties: entries due at the same instant fire in the order they were made. */
   readonly order: number;
   /** Index in the heap; -1 once it has left. */
@@ -27,7 +33,7 @@ type EntriesOfActor = Entry | Map<string, Entry>;
 export interface SchedulingQueue {
   /** Same source and id: replaces. `delayMs` may be any length; negative counts as 0. */
   readonly schedule: (source: AnyActorRef, target: AnyActorRef, event: EventObject, delayMs: number, id?: string) => void;
-  /** The same by an absolute instant. */
+  /** The same for what is left until an instant of the system clock. */
   readonly scheduleAt: (source: AnyActorRef, target: AnyActorRef, event: EventObject, dueAtMs: number, id: string) => void;
   readonly cancel: (source: AnyActorRef, id: string) => void;
   readonly cancelAll: (source: AnyActorRef) => void;
@@ -40,12 +46,15 @@ export interface SchedulingQueue {
 
 /** Longest single host timer: also how late a step of the system clock can be noticed. */
 const LONGEST_SLEEP_MS = 60_000;
+/** The system clock has been set when it and the monotonic clock part by more than this; less is drift. */
+const STEP_MS = 1_000;
 /** Entries fired in one go before the event loop gets its turn. */
 const BURST_MAX = 512;
 /** Milliseconds that one go may take. */
 const BURST_MS = 5;
 
-export function createSchedulingQueue(clock: Clock): SchedulingQueue {
+/** @param onStep - the system clock was set forward (positive) or back by about so many milliseconds */
+export function createSchedulingQueue(clock: Clock, onStep: (byMs: number) => void = () => undefined): SchedulingQueue {
   const heap: Entry[] = [];
   const byActor = new Map<AnyActorRef, EntriesOfActor>();
   let order = 0;
@@ -53,6 +62,7 @@ export function createSchedulingQueue(clock: Clock): SchedulingQueue {
   let wakeAtMs = Number.POSITIVE_INFINITY;
   let isFiring = false;
   let isClosed = false;
+  let offsetMs = clock.now() - clock.monotonic();
 
   const find = (source: AnyActorRef, id: string): Entry | undefined => {
     const held = byActor.get(source);
@@ -92,15 +102,25 @@ export function createSchedulingQueue(clock: Clock): SchedulingQueue {
   const arm = (): void => {
     if (isFiring || isClosed) return;
     const first = heap[0];
-    if (first === undefined || first.dueAtMs >= wakeAtMs) return;
+    if (first === undefined || first.dueMs >= wakeAtMs) return;
     cancelWake?.();
-    wakeAtMs = first.dueAtMs;
-    cancelWake = clock.setTimer(Math.min(LONGEST_SLEEP_MS, Math.max(0, first.dueAtMs - clock.now())), fire);
+    wakeAtMs = first.dueMs;
+    cancelWake = clock.setTimer(Math.min(LONGEST_SLEEP_MS, Math.max(0, first.dueMs - clock.monotonic())), fire);
+  };
+
+  const noticeStep = (): void => {
+    const found = clock.now() - clock.monotonic();
+    const byMs = found - offsetMs;
+    offsetMs = found;
+    if (Math.abs(byMs) < STEP_MS) return;
+    for (const entry of heap) entry.dueAtMs += Math.round(byMs);
+    onStep(Math.round(byMs));
   };
 
   const fire = (): void => {
     cancelWake = undefined;
     wakeAtMs = Number.POSITIVE_INFINITY;
+    noticeStep();
     isFiring = true;
     const startedMs = clock.monotonic();
     let fired = 0;
@@ -108,7 +128,7 @@ export function createSchedulingQueue(clock: Clock): SchedulingQueue {
     try {
       for (;;) {
         const first = heap[0];
-        if (isClosed || first === undefined || first.dueAtMs > clock.now()) break;
+        if (isClosed || first === undefined || first.dueMs > clock.monotonic()) break;
         // Reading the clock costs more than firing: look every 32 entries.
         if (fired >= BURST_MAX || (fired % 32 === 31 && clock.monotonic() - startedMs >= BURST_MS)) {
           isSpent = true;
@@ -127,11 +147,11 @@ export function createSchedulingQueue(clock: Clock): SchedulingQueue {
     }
   };
 
-  const scheduleAt: SchedulingQueue["scheduleAt"] = (source, target, event, dueAtMs, id) => {
+  const add = (source: AnyActorRef, target: AnyActorRef, event: EventObject, delayMs: number, dueAtMs: number, id: string): void => {
     if (isClosed) return;
     const old = find(source, id);
     if (old) remove(old);
-    const entry: Entry = { source, target, event, id, dueAtMs, order: order++, place: -1 };
+    const entry: Entry = { source, target, event, id, dueMs: clock.monotonic() + delayMs, dueAtMs, order: order++, place: -1 };
     index(entry);
     addToHeap(heap, entry);
     arm();
@@ -139,9 +159,10 @@ export function createSchedulingQueue(clock: Clock): SchedulingQueue {
 
   return {
     schedule: (source, target, event, delayMs, id = `anonymous.${order}`) => {
-      scheduleAt(source, target, event, clock.now() + Math.max(0, delayMs), id);
+      const waitMs = Math.max(0, delayMs);
+      add(source, target, event, waitMs, clock.now() + waitMs, id);
     },
-    scheduleAt,
+    scheduleAt: (source, target, event, dueAtMs, id) => add(source, target, event, Math.max(0, dueAtMs - clock.now()), dueAtMs, id),
     cancel: (source, id) => {
       const entry = find(source, id);
       if (entry) remove(entry);
@@ -190,7 +211,7 @@ export const FORBIDDEN_CLOCK = {
 };
 
 function isBefore(a: Entry, b: Entry): boolean {
-  return a.dueAtMs < b.dueAtMs || (a.dueAtMs === b.dueAtMs && a.order < b.order);
+  return a.dueMs < b.dueMs || (a.dueMs === b.dueMs && a.order < b.order);
 }
 
 function addToHeap(heap: Entry[], entry: Entry): void {
