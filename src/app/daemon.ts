@@ -1,4 +1,4 @@
-import { ConfigError } from "../core/errors.ts";
+import { InvariantError, RuntimeError } from "../core/errors.ts";
 import type { Config } from "./config/config.ts";
 import { createGateway, optionsOf } from "./gateway.ts";
 import { createSystemClock } from "./system-clock.ts";
@@ -42,7 +42,8 @@ export async function startDaemon(config: Config): Promise<number> {
     return 0;
   } catch (error) {
     await gateway.shutdown().catch(() => undefined);
-    if (error instanceof ConfigError) throw error;
+    // What says what to do is one line on standard error; anything else is a bug and keeps its stack.
+    if (error instanceof RuntimeError && !(error instanceof InvariantError)) throw error;
     log?.error({ err: error }, "the daemon failed");
     return 1;
   } finally {

@@ -1,6 +1,7 @@
 import type { Clock } from "../ports/clock.ts";
 import type { ErrorCode } from "../core/errors.ts";
 import type { EventLoop, Health } from "../runtime/api.ts";
+import { type Page, isFromBrowser } from "./page.ts";
 import { type HttpContext, type Route, queryOf } from "./routes.ts";
 import type { TokenRules } from "./security.ts";
 

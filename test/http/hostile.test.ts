@@ -100,7 +100,7 @@ describe("a bad body is refused with a 4xx that names the field", () => {
     });
     expect((await raw(rig, { path: "/readyz" })).status).toBe(200);
     expect(rig.lines.filter((line) => line.includes("failed"))).toEqual([]);
-    expect(rig.calls).toEqual([]);
+    expect(rig.calls.map(({ name }) => name)).toEqual(["health"]);
   });
 });
 

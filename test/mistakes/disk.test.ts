@@ -118,7 +118,7 @@ it(
     await fill();
     const failed = await rig.cli(["start"], STORE);
     expect(told(failed)).toEqual(
-      refused(EXIT.config, [/^satibot: the store .* cannot be opened.*(disk is full; free some space|disk's free space)/]),
+      refused(EXIT.failed, [/^satibot: the store .* cannot be opened.*(disk is full; free some space|disk's free space)/]),
     );
     await rm(join(disk, "ballast"));
     await rig.start(STORE).ready();

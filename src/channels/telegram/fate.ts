@@ -39,7 +39,7 @@ export function createFate({ host, clock, signal, name, pollTimeoutS, log }: Fat
   };
   const endFor: Fate["endFor"] = (failure) => {
     if (failure.kind === "answered" && (failure.status === 401 || failure.status === 404)) {
-      const advice = "Telegram refuses the token; set a valid one from @BotFather and restart the channel";
+      const advice = "Telegram refuses the token; set a valid one from @BotFather and restart satibot";
       host.report({ type: "connection.refused", error: noteFor("TOKEN_REFUSED", failure, advice) });
       return;
     }

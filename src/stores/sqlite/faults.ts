@@ -13,6 +13,8 @@ const UNREADABLE: ReadonlySet<number> = new Set([11, 26]);
 const BUSY: ReadonlySet<number> = new Set([5, 6]);
 /** FULL, and the same from the system. */
 const FULL: ReadonlySet<number | string> = new Set([13, "ENOSPC", "EDQUOT", "EFBIG"]);
+/** A full disk, and IOERR, which is what SQLite often makes of one. */
+const MAY_PASS: ReadonlySet<number | string> = new Set([...FULL, 10]);
 /** READONLY, CANTOPEN, and the same from the system. */
 const FORBIDDEN: ReadonlySet<number | string> = new Set([8, 14, "EACCES", "EPERM", "EROFS"]);
 const START_ANEW = "put a backup in its place, or move it (with its -wal and -shm files) away to start empty";
@@ -76,12 +78,18 @@ export function faultOf(error: unknown): RuntimeError {
 /** What a file that does not open is to the person who configured it. */
 export function openFaultOf(file: string, error: unknown): RuntimeError {
   if (error instanceof ConfigError) return error;
+  // Nothing is misconfigured, and another start may succeed.
+  if (MAY_PASS.has(codeOf(error))) {
+    return new TransientError("STORE_UNAVAILABLE", `the store ${file} ${openComplaint(file, error)}`, { cause: error });
+  }
   return new ConfigError("STORE_UNREADABLE", `the store ${file} ${openComplaint(file, error)}`, { cause: error, path: "store" });
 }
 
+const codeOf = (error: unknown): number | string => systemCode(error) ?? sqliteCode(error) ?? "";
+
 function openComplaint(file: string, error: unknown): string {
   const system = systemCode(error);
-  const code = system ?? sqliteCode(error) ?? "";
+  const code = codeOf(error);
   if (system === "EISDIR") return "is a folder; name a file in it";
   if (system === "EEXIST" || system === "ENOTDIR") {
     return `cannot be made, because ${dirname(file)} or what holds it is a file and no folder; move that away, or name another place`;
