@@ -3,6 +3,7 @@ import { ConfigError } from "../core/errors.ts";
 import { parseDuration } from "../core/duration.ts";
 import { DEFAULT_LIMITS, type Limits } from "../core/limits.ts";
 import type { Channel } from "../ports/channel.ts";
+import type { Log } from "../ports/log.ts";
 import type { CronJobInput, EventLoop, PairingCode } from "../runtime/api.ts";
 import { wirePairingCode } from "../http/wire.ts";
 import { createEchoAgent } from "../agents/echo.ts";
@@ -11,6 +12,7 @@ import { openChannels, type NamedChannels } from "./channels.ts";
 import type { Config } from "./config/config.ts";
 import { createLog } from "./log.ts";
 import { viewPairingCode } from "./pairing-notice.ts";
+import { createScreen, type Screen } from "./screen.ts";
 import { createSystemClock } from "./system-clock.ts";
 import { createSystemRandom } from "./system-random.ts";
 
@@ -41,6 +43,10 @@ export interface GatewayOptions extends Omit<EventLoopOptions, "limits"> {
   readonly cron?: readonly CronJobInput[];
   /** Shows a pairing code to whoever runs the bot. Absent: the log says how to get one. */
   readonly tellCode?: (code: PairingCode) => void;
+  /** Written to by others too: is told of the prompt above which it has to write. */
+  readonly screen?: Pick<Screen, "attach">;
+  /** The person at the terminal wants to leave. Default: `shutdown`. */
+  readonly onQuit?: () => void;
 }
 
 export interface Gateway extends EventLoop {
@@ -76,7 +82,13 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
       log,
       limits: limitsOf(options.limits),
       overlap: options.overlap,
-      channels: await openChannels(options.channels ?? {}, { clock, hasPage }),
+      channels: await openChannels(options.channels ?? {}, {
+        clock,
+        hasPage,
+        loop: gateway,
+        quit: options.onQuit ?? (() => void gateway.shutdown()),
+        attach: options.screen?.attach ?? (() => undefined),
+      }),
       tellCode:
         options.tellCode ?? (({ channel }) => log.warn({ channel }, `nobody may write yet; \`satibot pair code ${channel}\` makes a code`)),
     });
@@ -87,7 +99,7 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
       await loop.start();
       if (options.http !== false) {
         const { createHttpServer } = await import("../http/server.ts");
-        const server = createHttpServer({ ...HTTP_DEFAULTS, ...options.http, loop, clock, log });
+        const server = createHttpServer({ ...HTTP_DEFAULTS, ...options.http, page: hasPage, loop, clock, log });
         try {
           address = await server.start();
         } catch (error) {
@@ -106,7 +118,7 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
     throw new ConfigError("WRONG_STATE", "the gateway is not started; await gateway.start() first");
   };
 
-  return {
+  const gateway: Gateway = {
     start,
     run: async () => {
       await start();
@@ -147,6 +159,7 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
     health: async () => running().health(),
     isReady: () => loop?.isReady() ?? false,
   };
+  return gateway;
 }
 
 /**
@@ -161,21 +174,32 @@ createGateway.fromConfig = async (configPath?: string): Promise<Gateway> => {
 };
 
 /** What a checked configuration means for the gateway. */
-export async function optionsOf(config: Config): Promise<GatewayOptions> {
+export async function optionsOf(config: Config): Promise<GatewayOptions & { readonly screen: Screen; readonly log: Log }> {
   const secrets = [config.http.token, ...config.channels.map((channel) => channel.token)].filter((secret) => secret !== undefined);
-  const log = createLog({ level: config.log.level, pretty: process.stdout.isTTY, secrets });
+  const { stdin, stdout, stderr } = process;
+  // Undefined, whatever the types say, where there is no terminal.
+  const isAtTerminal = Boolean(stdin.isTTY && stdout.isTTY);
+  const hasTerminal = config.terminal ?? isAtTerminal;
+  // Standard output belongs to the conversation where that is not a prompt.
+  const screen = createScreen(hasTerminal && !isAtTerminal ? stderr : stdout);
+  const write = hasTerminal ? (line: string) => screen.print(line.trimEnd()) : undefined;
+  const log = createLog({
+    level: config.log.level ?? (hasTerminal && isAtTerminal ? "warn" : "info"),
+    pretty: screen.isTerminal,
+    secrets,
+    write,
+  });
   const { limits } = config;
-  const tellCode = (code: PairingCode): void => {
-    const { isTTY, columns } = process.stdout;
-    process.stdout.write(`\n${viewPairingCode(wirePairingCode(code), Date.now(), isTTY ? columns : undefined)}\n\n`);
-  };
+  const tellCode = (code: PairingCode): void => screen.print(`\n${viewPairingCode(wirePairingCode(code), Date.now(), screen.columns())}\n`);
   return {
     tellCode,
+    screen,
     store: config.store.kind === "memory" ? "memory:" : `sqlite:${config.store.file}`,
     log,
     channels: {
       ...Object.fromEntries(config.channels.map(({ name, token, apiRoot, allow }) => [name, { token, apiRoot, allow }])),
       web: config.web,
+      terminal: hasTerminal,
     },
     http: config.http,
     cron: config.cron,

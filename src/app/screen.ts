@@ -4,6 +4,8 @@ export interface Screen {
   readonly print: (text: string) => void;
   /** From now on `print` goes through the prompt. */
   readonly attach: (print: (text: string) => void) => void;
+  /** True once a prompt is attached. */
+  readonly hasPrompt: () => boolean;
   readonly isTerminal: boolean;
   /** Undefined where the output goes elsewhere than to a terminal. */
   readonly columns: () => number | undefined;
@@ -11,13 +13,17 @@ export interface Screen {
 
 /** @param stream - standard output, or standard error when standard output belongs to a conversation */
 export function createScreen(stream: NodeJS.WriteStream): Screen {
-  let print = (text: string): void => void stream.write(`${text}\n`);
+  let through: ((text: string) => void) | undefined;
   return {
-    print: (text) => print(text),
-    attach: (through) => {
-      print = through;
+    print: (text) => {
+      if (through) through(text);
+      else stream.write(`${text}\n`);
     },
-    isTerminal: stream.isTTY,
+    attach: (print) => {
+      through = print;
+    },
+    hasPrompt: () => through !== undefined,
+    isTerminal: Boolean(stream.isTTY),
     columns: () => (stream.isTTY ? stream.columns : undefined),
   };
 }

@@ -41,7 +41,8 @@ export interface Config {
   readonly cron: readonly CronJobInput[];
   readonly limits: Limits;
   readonly http: HttpConfig;
-  readonly log: { readonly level: LogLevel };
+  /** Undefined: `info`, and `warn` at a prompt. */
+  readonly log: { readonly level: LogLevel | undefined };
 }
 
 export interface LoadOptions {
@@ -115,7 +116,7 @@ async function readConfig({ cwd, configPath, env }: LoadOptions, only: readonly 
       historyRetentionMs: limits.historyRetention,
     },
     http: { host: http.host, port: http.port, token: http.token, allowedHosts: http.allowedHosts },
-    log: checked.log,
+    log: { level: checked.log.level },
   };
 }
 

@@ -28,7 +28,7 @@ export function describeConfig(config: Config): Readonly<Record<string, unknown>
       ),
     ),
     http: { ...config.http, token: config.http.token === undefined ? "none" : MASK },
-    log: config.log,
+    log: { level: config.log.level ?? "info, at a prompt warn" },
   };
 }
 

@@ -80,7 +80,7 @@ export const sections = z.strictObject(
     cron: z.array(cronJob, { error: "must be a list of jobs" }).default([]),
     limits: limits.prefault({}),
     http: http.prefault({}),
-    log: z.strictObject({ level: z.enum(logLevels, { error: oneOf(logLevels) }).default("info") }, mapping).prefault({}),
+    log: z.strictObject({ level: z.enum(logLevels, { error: oneOf(logLevels) }).optional() }, mapping).prefault({}),
   },
   mapping,
 );

@@ -39,7 +39,7 @@ describe("without a file", () => {
       cron: [],
       limits: DEFAULT_LIMITS,
       http: { host: "127.0.0.1", port: 7330, token: undefined, allowedHosts: [] },
-      log: { level: "info" },
+      log: { level: undefined },
       terminal: undefined,
       web: true,
     });
