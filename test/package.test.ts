@@ -37,6 +37,9 @@ beforeAll(async () => {
     "--outDir",
     join(staged, "dist"),
   ]);
+  const vite = join(ROOT, "node_modules/vite/bin/vite.js");
+  const page = join(staged, "dist/dashboard");
+  await call(process.execPath, [vite, "build", join(ROOT, "dashboard"), "--outDir", page, "--emptyOutDir", "--logLevel", "warn"]);
   for (const name of await readdir(ROOT)) {
     if (["package.json", "README.md", "LICENSE"].includes(name)) await cp(join(ROOT, name), join(staged, name));
   }
@@ -59,7 +62,14 @@ const evaluate = async (code: string) =>
 describe("package", () => {
   it("holds what was built, with types, and nothing else", () => {
     expect(files).toEqual(
-      expect.arrayContaining(["package.json", "LICENSE", "dist/src/index.js", "dist/src/index.d.ts", "dist/machines/chat.machine.js"]),
+      expect.arrayContaining([
+        "package.json",
+        "LICENSE",
+        "dist/src/index.js",
+        "dist/src/index.d.ts",
+        "dist/machines/chat.machine.js",
+        "dist/dashboard/index.html",
+      ]),
     );
     const strange = files
       .filter((file) => file.endsWith(".ts") && !file.endsWith(".d.ts"))
@@ -139,6 +149,21 @@ describe("package", () => {
     expect(loaded).toContain("/xstate/");
     for (const name of ["grammy", "c12", "pino-pretty", "@clack/prompts", "yaml", "zod", "commander"])
       expect(loaded).not.toContain(`/${name}/`);
+  });
+
+  it("serves its page, and answers on it", async () => {
+    const shown = await evaluate(`
+      const { createGateway } = await import("satibot");
+      const gateway = createGateway({ http: { port: 0 } });
+      await gateway.start();
+      const root = "http://127.0.0.1:" + gateway.address().port;
+      const html = await (await fetch(root, { headers: { accept: "text/html" } })).text();
+      const script = /src="([^"]+\\.js)"/.exec(html)[1];
+      const status = (await fetch(new URL(script, root))).status;
+      const taken = await fetch(root + "/api/chats/web%3Ame/messages", { method: "POST", body: JSON.stringify({ text: "hi" }) });
+      for await (const event of gateway.stream("web:me", { after: "0" })) if (event.type === "reply") { console.log(status, taken.status, event.text); break; }
+      await gateway.shutdown();`);
+    expect(shown).toBe("200 202 You said: hi");
   });
 
   it("has a program that tells its version and knows its commands", async () => {
