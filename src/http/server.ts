@@ -13,6 +13,7 @@ import type { Log } from "../ports/log.ts";
 import type { EventLoop } from "../runtime/api.ts";
 import { chatRoutes } from "./chats.ts";
 import { answerTo } from "./errors.ts";
+import { createPage, isFromBrowser, loginAnswer } from "./page.ts";
 import { pairingRoutes } from "./pairing.ts";
 import { type HttpContext, type HttpEnv, addRoutes, rawPathOf } from "./routes.ts";
 import { type Bound, SECURITY_HEADERS, createHostRules, createTokenRules, isLoopbackHost } from "./security.ts";
@@ -34,6 +35,10 @@ export interface HttpServerOptions {
   readonly token?: string;
   /** Further Host headers to let in: `name` with any port, or `name:port`. */
   readonly allowedHosts?: readonly string[];
+  /** `false`: no page, `/` is the list of routes for browsers too. Default `true`. */
+  readonly page?: boolean;
+  /** Where the built page lies; default beside the compiled server. */
+  readonly pageDirectory?: string;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -109,8 +114,13 @@ function createApp(options: HttpServerOptions, streams: ReturnType<typeof create
   const { loop, clock, log, allowedHosts = [], host } = options;
   const hosts = createHostRules({ host, allowedHosts });
   const tokens = createTokenRules(options.token);
+  const page = options.page === false ? undefined : createPage(options.pageDirectory);
   const app = new Hono<HttpEnv>({ getPath: rawPathOf });
-  app.onError((error, c) => errorResponse(error, log, c));
+  app.onError((error, c) => {
+    const isSignedOut = error instanceof RequestError && error.code === "UNAUTHORIZED" && c.req.path === "/";
+    if (page && isSignedOut && isFromBrowser(c)) return loginAnswer(c, { isWrong: c.req.query("token") !== undefined });
+    return errorResponse(error, log, c);
+  });
   app.use("*", async (c, next) => {
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) c.header(name, value);
     const { path } = c.req;
@@ -121,7 +131,7 @@ function createApp(options: HttpServerOptions, streams: ReturnType<typeof create
     await next();
   });
   const routes = [...systemRoutes(loop, clock), ...chatRoutes(loop), ...pairingRoutes(loop), streams.route];
-  addRoutes(app, [indexRoute(tokens, routes), ...routes]);
+  addRoutes(app, [indexRoute(tokens, routes, page), ...routes, ...(page ? [page.route] : [])]);
   return app;
 }
 

@@ -12,20 +12,21 @@ const HEALTH_WAIT_MS = 5_000;
 export function systemRoutes(loop: EventLoop, clock: Clock): readonly Route[] {
   return [
     { method: "GET", path: "/healthz", answer: (c) => answerHealth(c, loop, clock) },
-    { method: "GET", path: "/readyz", answer: (c) => answerReadiness(c, loop) },
+    { method: "GET", path: "/readyz", answer: (c) => answerReadiness(c, loop, clock) },
     { method: "GET", path: "/api/system", answer: async (c) => c.json(await loop.status()) },
     { method: "GET", path: "/api/channels", answer: async (c) => c.json({ items: (await loop.status()).channels, next: null }) },
   ];
 }
 
-/** `GET /`: signs a browser in with `?token=` and drops the token from its address; otherwise lists the routes. */
-export function indexRoute(tokens: TokenRules, others: readonly Route[]): Route {
+/** `GET /`: signs a browser in with `?token=` and drops the token from its address; otherwise shows it the page, and lists the routes to programs. */
+export function indexRoute(tokens: TokenRules, others: readonly Route[], page: Page | undefined): Route {
   return {
     method: "GET",
     path: "/",
     answer: (c) => {
       const query = queryOf(c);
       const given = query.get("token");
+      if (given === null && page && isFromBrowser(c)) return page.index(c);
       if (given === null) return c.json({ name: "satibot", routes: ["GET /", ...others.map(({ method, path }) => `${method} ${path}`)] });
       const cookie = tokens.login(given);
       if (cookie !== undefined) c.header("Set-Cookie", cookie);
@@ -43,8 +44,9 @@ async function answerHealth(c: HttpContext, loop: EventLoop, clock: Clock): Prom
   return unavailable(c, { status: "unhealthy", loopDelayMs, lastCommitAt, error: { code: "NOT_READY", message } });
 }
 
-function answerReadiness(c: HttpContext, loop: EventLoop): Response {
-  if (loop.isReady()) return c.json({ status: "ready" });
+async function answerReadiness(c: HttpContext, loop: EventLoop, clock: Clock): Promise<Response> {
+  const isReady = loop.isReady() && (await within(HEALTH_WAIT_MS, clock, loop.health()))?.healthy === true;
+  if (isReady) return c.json({ status: "ready" });
   const message = "messages are not accepted while satibot boots, drains or has no store; try again";
   return unavailable(c, { status: "unavailable", error: { code: "NOT_READY", message } });
 }
