@@ -1,4 +1,8 @@
-/** An agent of your own: it streams, keeps a step over attempts, and fails once to show what the runtime does then. */
+/**
+ * An agent of your own: it streams, keeps a step over attempts, and fails once to show what the runtime does then. Ends by itself.
+ *
+ *   node --import tsx examples/custom-agent.ts
+ */
 import { createEventLoop, TransientError } from "satibot";
 
 const loop = createEventLoop({

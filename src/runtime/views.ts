@@ -84,7 +84,7 @@ export function createViews(kernel: Kernel, chats: Chats, runner: TurnRunner): V
       const [waitingRows, history, outbox, steps] = await Promise.all([
         store.inbox.waiting(key, { limit: DETAIL_ROWS }),
         store.chats.history(key, DETAIL_ROWS),
-        store.outbox.list({ chat: key }, { limit: DETAIL_ROWS }),
+        store.outbox.newest(key, DETAIL_ROWS),
         record.openTurn ? store.turns.steps(key, record.openTurn.turnId) : [],
       ]);
       const turn = record.openTurn && {
@@ -101,7 +101,7 @@ export function createViews(kernel: Kernel, chats: Chats, runner: TurnRunner): V
         waitingRows: waitingRows.items,
         turn,
         history,
-        outbox: outbox.items,
+        outbox,
         revision: record.revision,
       };
     },

@@ -11,7 +11,7 @@ export interface StoreReader {
   readonly inbox: Pick<Store["inbox"], "waiting">;
   readonly chats: Pick<Store["chats"], "open" | "list" | "counts" | "history" | "export">;
   readonly turns: Pick<Store["turns"], "steps">;
-  readonly outbox: Pick<Store["outbox"], "list">;
+  readonly outbox: Pick<Store["outbox"], "newest">;
   readonly events: Store["events"];
   readonly close: () => void;
 }
@@ -54,7 +54,7 @@ export function createStoppedStore(reader: StoreReader): StoppedStore {
       const [waiting, history, outbox, steps] = await Promise.all([
         reader.inbox.waiting(key, { limit: ROWS_SHOWN }),
         reader.chats.history(key, ROWS_SHOWN),
-        reader.outbox.list({ chat: key }, { limit: ROWS_SHOWN }),
+        reader.outbox.newest(key, ROWS_SHOWN),
         record.openTurn === undefined ? [] : reader.turns.steps(key, record.openTurn.turnId),
       ]);
       const turn = record.openTurn;
@@ -66,7 +66,7 @@ export function createStoppedStore(reader: StoreReader): StoppedStore {
         waitingRows: waiting.items,
         turn: turn && { turnId: turn.turnId, attempt: turn.attempt, startedAt: turn.startedAtMs, steps: steps.length },
         history,
-        outbox: outbox.items,
+        outbox,
         revision: record.revision,
       });
     },

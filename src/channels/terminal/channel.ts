@@ -139,8 +139,8 @@ export function createTerminalChannel(options: TerminalOptions): TerminalChannel
     start: async (given) => {
       host = given;
       if (sink.isGone()) throw unavailable("the output is closed");
-      front.start(given);
       given.report({ type: "connection.opened" });
+      front.start(given);
       entries.start(given);
     },
     stop: () => {
@@ -170,6 +170,8 @@ export function createTerminalChannel(options: TerminalOptions): TerminalChannel
       }
       return { platformId };
     },
+    /** The status line of the prompt says it already. */
+    typing: async () => undefined,
     print: (text) => {
       if (sink.pending() > PRINT_PENDING_MAX) {
         leftOut += 1;

@@ -106,15 +106,16 @@ export function createPrompt(options: PromptOptions): Front {
 
   return {
     start: (host) => {
-      keyboard.open();
       state.isClosing = false;
+      screen.open(MARK_PASTES);
       output.on("resize", onResize);
       process.once("exit", giveBack);
-      screen.open(MARK_PASTES);
       if (!hasGreeted && options.banner) show(harmless(options.banner));
       hasGreeted = true;
       history.load(host);
       look();
+      // Last, since keys that were pressed before may arrive at once.
+      keyboard.open();
     },
     stop: () => {
       if (!screen.isOpen()) return;
@@ -123,6 +124,7 @@ export function createPrompt(options: PromptOptions): Front {
       cancelTick?.();
       cancelTick = undefined;
       if (editor.text().trim() !== "") show(style.warning(`Not sent: ${editor.text()}`));
+      show(style.dim("The prompt is closed; answers that are under way still appear."));
       screen.close(LEAVE_PASTES);
       output.off("resize", onResize);
       process.off("exit", giveBack);

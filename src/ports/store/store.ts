@@ -272,6 +272,8 @@ export interface OutboxStore {
     filter: { readonly status?: PartStatus; readonly ambiguous?: boolean; readonly chat?: ChatKey },
     page: PageRequest,
   ) => Promise<Page<OutboxPart>>;
+  /** The newest parts of a chat, ascending. */
+  readonly newest: (chat: ChatKey, limit: number) => Promise<readonly OutboxPart[]>;
   /** Sent and unsent parts of a chat after an outbox id, ascending. `gone` when that id is older than what is kept. */
   readonly after: (chat: ChatKey, id: string, limit: number) => Promise<readonly OutboxPart[] | "gone">;
   /** A dead or expired part waits again. False when it is in no such state. */

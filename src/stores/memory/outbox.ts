@@ -185,6 +185,11 @@ export function list(
   return { items: found, next: undefined };
 }
 
+export function newest(disk: Disk, key: ChatKey, limit: number): readonly OutboxPart[] {
+  const chat = disk.chats.get(key);
+  return chat && limit > 0 ? chat.parts.slice(-limit).map((part) => partOf(chat, part)) : [];
+}
+
 export function after(disk: Disk, key: ChatKey, id: string, limit: number): readonly OutboxPart[] | "gone" {
   const chat = disk.chats.get(key);
   if (!chat) return [];

@@ -102,6 +102,7 @@ export function createMemoryStore(options: MemoryOptions = {}): MemoryStore {
       settle: write("outbox.settle", ofCommit, outbox.settle),
       expire: write("outbox.expire", ofChat, outbox.expire),
       list: read("outbox.list", outbox.list),
+      newest: read("outbox.newest", outbox.newest),
       after: read("outbox.after", outbox.after),
       revive: write("outbox.revive", ofPart, outbox.revive),
       purge: write("outbox.purge", ofPart, outbox.purge),

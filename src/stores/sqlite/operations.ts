@@ -67,6 +67,7 @@ export function createOperations(engine: Engine) {
       "turns.steps": bind(turns.steps),
       "turns.list": bind(turns.list),
       "outbox.list": bind(outbox.list),
+      "outbox.newest": bind(outbox.newest),
       "outbox.after": bind(outbox.after),
       "jobs.get": bind(jobs.get),
       "jobs.list": bind(jobs.list),

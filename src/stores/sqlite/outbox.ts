@@ -210,6 +210,12 @@ export function list(engine: Engine, filter: Parameters<OutboxStore["list"]>[0],
   return { items, next: rows.length > page.limit ? items.at(-1)?.id : undefined };
 }
 
+export function newest(engine: Engine, key: ChatKey, limit: number): readonly OutboxPart[] {
+  const chat = engine.chat(key);
+  if (!chat || limit <= 0) return [];
+  return chain<PartSql>(engine, "outbox", { chatId: chat.id, head: chat.outbox, limit }).map((row) => partOfRow(key, row));
+}
+
 export function after(engine: Engine, key: ChatKey, id: string, limit: number): readonly OutboxPart[] | "gone" {
   const chat = engine.chat(key);
   if (!chat) return [];

@@ -139,6 +139,7 @@ function modulesOf(writer: Batcher, reader: Batcher): Omit<Store, "kind" | "loca
         (filter.chat === undefined ? reader.call(["outbox.list", [filter, page]]) : readParts(writer, reader, filter, page)) as ReturnType<
           Store["outbox"]["list"]
         >,
+      newest: readAfter("outbox.newest"),
       after: readAfter("outbox.after"),
       revive: write("outbox.revive"),
       purge: write("outbox.purge"),
@@ -218,7 +219,7 @@ export interface SqliteReader {
   readonly inbox: Pick<Store["inbox"], "waiting" | "commands">;
   readonly chats: Pick<Store["chats"], "open" | "list" | "needingWork" | "counts" | "history" | "export">;
   readonly turns: Pick<Store["turns"], "steps" | "list">;
-  readonly outbox: Pick<Store["outbox"], "list" | "after">;
+  readonly outbox: Pick<Store["outbox"], "list" | "newest" | "after">;
   readonly jobs: Pick<Store["jobs"], "get" | "list" | "due" | "runs">;
   readonly timers: Store["timers"];
   readonly events: Store["events"];
@@ -254,7 +255,7 @@ export async function openSqliteReader({ file }: { readonly file: string }): Pro
       export: read("chats.export"),
     },
     turns: { steps: read("turns.steps"), list: read("turns.list") },
-    outbox: { list: read("outbox.list"), after: read("outbox.after") },
+    outbox: { list: read("outbox.list"), newest: read("outbox.newest"), after: read("outbox.after") },
     jobs: { get: read("jobs.get"), list: read("jobs.list"), due: read("jobs.due"), runs: read("jobs.runs") },
     timers: { dueBefore: read("timers.dueBefore") },
     events: { list: read("events.list") },

@@ -344,6 +344,16 @@ function reviveLaws(on: On): void {
   );
 
   it(
+    "gives the newest parts of a chat, oldest of them first",
+    on(async ({ store }) => {
+      for (const [place, text] of ["a", "b", "c", "d"].entries()) await put(store, [text], { groupId: `out-${place}` });
+      expect(textsOf(await store.outbox.newest(CHAT, 2))).toEqual(["c", "d"]);
+      expect(textsOf(await store.outbox.newest(CHAT, 9))).toEqual(["a", "b", "c", "d"]);
+      expect(await store.outbox.newest("api:nobody", 2)).toEqual([]);
+    }),
+  );
+
+  it(
     "purges a part",
     on(async ({ store }) => {
       const [first] = await put(store, ["a", "b"]);

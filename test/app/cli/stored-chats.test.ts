@@ -59,7 +59,7 @@ function readerOf(records: readonly ChatRecord[]): StoreReader {
         }),
     },
     turns: { steps: () => Promise.resolve([{ place: 0, type: "step", key: "a", body: "1", atMs: 1 }]) },
-    outbox: { list: () => Promise.resolve({ items: [], next: undefined }) },
+    outbox: { newest: () => Promise.resolve([]) },
     events: {
       list: () =>
         Promise.resolve([{ revision: 2, atMs: 7, events: [{ type: "message.received" }], stateBefore: "idle", stateAfter: "queued" }]),
