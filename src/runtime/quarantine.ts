@@ -5,9 +5,9 @@
 import type { chatMachine } from "../../machines/chat.machine.ts";
 import { type ChatContext } from "../../machines/chat.machine.ts";
 import type { ChatKey } from "../core/chat-key.ts";
-import { textContent } from "../core/content.ts";
+import { textContent, type Content } from "../core/content.ts";
 import type { ErrorNote } from "../core/errors.ts";
-import type { ChatRecord } from "../ports/store/records.ts";
+import type { ChatRecord, OutboxPart } from "../ports/store/records.ts";
 import type { SnapshotWrite } from "../ports/store/store.ts";
 import type { Chats } from "./chats.ts";
 import type { Kernel } from "./kernel.ts";
@@ -21,20 +21,44 @@ export function createQuarantine(
 ): (key: ChatKey, error: ErrorNote) => void {
   const { store, clock, log, random } = kernel;
 
-  const tell = async (key: ChatKey, error: ErrorNote): Promise<void> => {
-    if ((await store.kv.get(TOLD, key)) !== undefined) return;
-    const { isDelivered } = parts.outgoing().wayOf(key);
-    const notice = textContent(
+  const isTold = async (key: ChatKey): Promise<boolean> => (await store.kv.get(TOLD, key)) !== undefined;
+
+  const noticeOf = (error: ErrorNote): Content =>
+    textContent(
       `Something in this conversation stops me from going on (${error.code}), so I have put it aside. Whoever runs me can bring it back.`,
     );
-    const stored = await store.outbox.put(key, [notice], {
-      groupId: `quarantine.${random.id()}`,
-      delivered: isDelivered,
+
+  const publish = async (key: ChatKey, stored: readonly OutboxPart[]): Promise<void> => {
+    for (const part of stored) publishPart(kernel, part);
+    if (!parts.outgoing().wayOf(key).isDelivered) parts.outgoing().stored(key, stored);
+    await store.kv.set(TOLD, key, clock.now());
+  };
+
+  const tell = async (key: ChatKey, error: ErrorNote): Promise<void> => {
+    if (await isTold(key)) return;
+    const { isDelivered } = parts.outgoing().wayOf(key);
+    const options = { groupId: `quarantine.${random.id()}`, delivered: isDelivered, atMs: clock.now() };
+    await publish(key, await store.outbox.put(key, [noticeOf(error)], options));
+  };
+
+  /** With the turn, the notice and the quarantine are one commit. */
+  const failTurn = async (record: ChatRecord, turnId: string, error: ErrorNote, write: SnapshotWrite): Promise<"done" | "fenced"> => {
+    const { key, fence } = record;
+    const result = await store.turns.fail({
+      chat: key,
+      fence,
+      turnId,
+      error,
+      outcome: "quarantine",
+      reply: (await isTold(key)) ? undefined : noticeOf(error),
+      delivered: parts.outgoing().wayOf(key).isDelivered,
+      run: undefined,
+      write,
       atMs: clock.now(),
     });
-    await store.kv.set(TOLD, key, clock.now());
-    for (const part of stored) publishPart(kernel, part);
-    if (!isDelivered) parts.outgoing().stored(key, stored);
+    if (result === "fenced") return "fenced";
+    if (result.parts.length > 0) await publish(key, result.parts);
+    return "done";
   };
 
   const putAside = async (key: ChatKey, error: ErrorNote): Promise<void> => {
@@ -44,27 +68,14 @@ export function createQuarantine(
     if (!record || !entry) return;
     log.error({ chat: key, error }, "chat quarantined");
     // A snapshot that cannot be read is left as it is; the actor knows already.
-    if (error.code !== "SNAPSHOT_UNREADABLE") {
-      const write = quarantinedWrite(record, error, clock.now());
-      const { openTurn } = record;
-      const result = openTurn
-        ? await store.turns.fail({
-            chat: key,
-            fence: record.fence,
-            turnId: openTurn.turnId,
-            error,
-            outcome: "quarantine",
-            reply: undefined,
-            delivered: true,
-            run: undefined,
-            write,
-            atMs: clock.now(),
-          })
-        : await store.chats.park(key, record.fence, write);
-      if (result === "fenced") log.warn({ chat: key }, "chat changed while it was being put aside; looking again");
-      chats.wake(key);
-    }
-    await tell(key, error);
+    if (error.code === "SNAPSHOT_UNREADABLE") return tell(key, error);
+    const write = quarantinedWrite(record, error, clock.now());
+    const { openTurn } = record;
+    // Told first: a process that ends in between tells nobody twice, and comes here again.
+    if (!openTurn) await tell(key, error);
+    const result = openTurn ? await failTurn(record, openTurn.turnId, error, write) : await store.chats.park(key, record.fence, write);
+    if (result === "fenced") log.warn({ chat: key }, "chat changed while it was being put aside; looking again");
+    chats.wake(key);
   };
 
   return (key, error) => {

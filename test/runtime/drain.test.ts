@@ -113,4 +113,33 @@ describe("after an unclean end", () => {
     expect((await after.loop.status()).chats.quarantined).toBe(1);
     expect((await after.loop.why("api:bad")).sentence).toContain("TURN_KILLED_PROCESS");
   });
+
+  it("tells the person of a quarantine once, also when the process ends right after its commit", async () => {
+    let dies = true;
+    const store = createMemoryStore({
+      after: async (call) => {
+        if (!dies || call !== "turns.fail") return;
+        dies = false;
+        store.crash();
+        await new Promise(() => undefined);
+      },
+    });
+    for (let life = 0; life < 4; life += 1) {
+      const rig = await openRuntime({
+        store,
+        limits: { maxAttempts: 1 },
+        agent: async function* () {
+          store.crash();
+          await new Promise(() => undefined);
+          yield "";
+        },
+      });
+      if (life === 0) void rig.loop.addChatMessage("api:bad", "kill").catch(() => undefined);
+      await rig.clock.advance(30_000);
+    }
+    const after = await openRuntime({ store, limits: { maxAttempts: 1 } });
+    expect(dies).toBe(false);
+    expect((await after.loop.chat("api:bad")).state).toBe("quarantined");
+    expect((await after.said("api:bad")).filter((text) => text.includes("put it aside"))).toHaveLength(1);
+  });
 });
