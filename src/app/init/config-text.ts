@@ -80,6 +80,7 @@ http:
 
 log:
   # debug, info, warn or error (SATIBOT_LOG_LEVEL).
+  # At the prompt of a terminal: warn.
   #level: info
 `;
 }

@@ -79,7 +79,7 @@ describe("what stands behind a #", () => {
       env,
     );
     const plain = await load("", {});
-    expect(config).toMatchObject({ store: plain.store, limits: plain.limits, log: plain.log, web: plain.web, terminal: true });
+    expect(config).toMatchObject({ store: plain.store, limits: plain.limits, log: { level: "info" }, web: plain.web, terminal: true });
     expect(config.http).toEqual({ ...plain.http, token: "s3cret", allowedHosts: ["bot.example.org"] });
     expect(config.channels).toMatchObject([{ name: "telegram", allow: ["123456789", "@ann"] }]);
     expect(config.cron).toMatchObject([{ id: "daily_report", deliver: { chat: "telegram:123456789" } }]);
