@@ -40,7 +40,11 @@ async function openRig(isTTY: boolean): Promise<ChannelRig> {
     },
     unconfirmed: () => said - channel.counters().ended,
     address: "main",
-    taken: () => terminal.written().split(/\r?\n/).flatMap((line) => /^\[x\] (.*)$/.exec(line)?.[1] ?? []),
+    taken: () =>
+      terminal
+        .written()
+        .split(/\r?\n/)
+        .flatMap((line) => /^\[x\] (.*)$/.exec(line)?.[1] ?? []),
     failNext: (fault) => {
       if (fault === "refused") foreign.push(new TerminalError("CHANNEL_REFUSED", "no"));
       else if (fault === "throttled") foreign.push(new TransientError("CHANNEL_UNAVAILABLE", "wait", { retryAfterMs: RIG_RETRY_AFTER_MS }));

@@ -75,6 +75,8 @@ export function createTerminalChannel(options: TerminalOptions): TerminalChannel
   let count = 0;
   let leftOut = 0;
 
+  // A terminal that was closed (EIO) ends the conversation, never the process.
+  input.on("error", () => undefined);
   const sink = createSink(output, () =>
     host?.report({
       type: "connection.refused",

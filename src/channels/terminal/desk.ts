@@ -42,13 +42,16 @@ const LIST_MAX = 50;
 /** Words that the terminal answers itself, for completion. */
 export const WORDS = ["/chat ", "/chats", "/help", "/new", "/quit", "/status", "/stop", "/why"] as const;
 
-const HELP = `/chat NAME   open or switch to another chat     /chats   all chats and their news
-/why         what this chat waits for           /status  the event loop
-/stop        abort the answer, drop what waits  /new     begin a new conversation
-/quit        end (also Ctrl-C, Ctrl-D)          /help    this
+const HELP = `/chat NAME  open or switch to another chat
+/chats      all chats and their news
+/why        what this chat waits for
+/status     the event loop
+/stop       abort the answer, drop what waits
+/new        begin a new conversation
+/quit       end (also Ctrl-C, Ctrl-D)
 Other words with a slash go to the agent; //help sends "/help" to it.
-Alt-Enter or Ctrl-J starts a new line. A paste of several lines is one message, sent by Enter. A terminal that does not
-mark pastes sends each line as a message of its own, in order. Up and Down recall what you wrote; at most 64 KiB a message.`;
+Alt-Enter or Ctrl-J starts a new line, Up and Down recall what you wrote. A paste is one message of several lines, sent by Enter; \
+a terminal that does not mark pastes sends each line as a message, in order. A message has at most 64 KiB.`;
 
 export function createDesk(options: DeskOptions): Desk {
   const { name, loop, clock, show } = options;

@@ -34,6 +34,8 @@ export interface Entries {
   readonly stop: () => Promise<void>;
   /** Not yet stored, in order. */
   readonly waiting: () => readonly Entry[];
+  /** True while the first one waits for another try. */
+  readonly isRefused: () => boolean;
   /** Answered by intake since the channel was made. */
   readonly endedCount: () => number;
 }
@@ -49,6 +51,7 @@ export function createEntries(options: { readonly clock: Clock; readonly session
   const queue: Entry[] = [];
   let count = 0;
   let ended = 0;
+  let isRefused = false;
   let life: { readonly host: ChannelHost; readonly abort: AbortController; work: Promise<void> | undefined } | undefined;
   let cancelPause: (() => void) | undefined;
 
@@ -72,9 +75,11 @@ export function createEntries(options: { readonly clock: Clock; readonly session
       ]);
       queue.shift();
       ended += 1;
+      isRefused = false;
       watch.ended(entry, outcome);
     } catch (error) {
       const delayMs = Math.min(RETRY_MS.max, (error instanceof TransientError ? error.retryAfterMs : undefined) ?? RETRY_MS.default);
+      isRefused = true;
       watch.refused(entry, noteOf(error).message, delayMs);
       if (!life?.abort.signal.aborted) await pause(delayMs);
     }
@@ -125,6 +130,7 @@ export function createEntries(options: { readonly clock: Clock; readonly session
       if (life === mine) life = undefined;
     },
     waiting: () => queue,
+    isRefused: () => isRefused,
     endedCount: () => ended,
   };
 }

@@ -28,6 +28,6 @@ export interface Front {
 
 /** What a front is given besides its streams. */
 export interface FrontWays {
-  readonly entries: Pick<Entries, "add" | "retry" | "waiting">;
+  readonly entries: Pick<Entries, "add" | "retry" | "waiting" | "isRefused">;
   readonly quit: () => void;
 }

@@ -39,8 +39,9 @@ export function createKeyboard(input: TerminalInput, ways: KeyboardWays): Keyboa
     } else if (pasted === undefined) {
       ways.key(character, key);
     } else {
-      pasted += key.name === "return" || key.name === "enter" ? "\n" : (character ?? "");
-      if (pasted.length < PASTE_PIECE) return;
+      pasted += character ?? "";
+      // A line break of two characters stays together.
+      if (pasted.length < PASTE_PIECE || pasted.endsWith("\r")) return;
       flush();
       pasted = "";
     }
@@ -67,6 +68,7 @@ export function createKeyboard(input: TerminalInput, ways: KeyboardWays): Keyboa
       input.pause();
       input.off("keypress", onKey);
       input.off("end", onEnd);
+      input.off("error", onEnd);
       try {
         input.setRawMode?.(false);
       } catch {

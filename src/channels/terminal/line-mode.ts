@@ -35,19 +35,21 @@ export function createLineMode(options: LineModeOptions): Front {
   const isPerson = input.isTTY === true;
   let isListening = false;
   let hasEnded = false;
+  /** `/quit` was read: it takes effect when all lines before it are stored. */
+  let isLeaving = false;
   let offered = 0;
 
   const show: Front["show"] = (text, done) => sink.write(`${text}\n`, done);
 
   const enter = (line: string): void => {
     if (line.trim() === "") return;
-    if (line.trim() === "/quit") options.quit();
+    if (line.trim() === "/quit") isLeaving = true;
     else if (isPerson) desk.enter(line);
     else entries.add(desk.current(), desk.currentName(), line.toWellFormed());
   };
 
   const pump = (): void => {
-    while (isListening && entries.waiting().length < READ_AHEAD) {
+    while (isListening && !isLeaving && entries.waiting().length < READ_AHEAD) {
       const next = splitter.next();
       if (!next) {
         if (!hasEnded) input.resume();
@@ -57,6 +59,9 @@ export function createLineMode(options: LineModeOptions): Front {
       else enter(next.line);
     }
     input.pause();
+    if (!isLeaving || !isListening || entries.waiting().length > 0) return;
+    isLeaving = false;
+    options.quit();
   };
 
   const onData = (chunk: Buffer | string): void => {
@@ -105,6 +110,7 @@ export function createLineMode(options: LineModeOptions): Front {
       isListening = false;
       input.off("data", onData);
       input.off("end", onEnd);
+      input.off("error", onEnd);
       input.pause();
     },
     show,

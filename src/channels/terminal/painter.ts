@@ -21,7 +21,11 @@ const HIDE = "\u001b[?25l";
 export const SHOW_CURSOR = "\u001b[?25h";
 const WRAP_OFF = "\u001b[?7l";
 const WRAP_ON = "\u001b[?7h";
-const CLEAR_DOWN = "\u001b[J";
+/**
+ * Clears from the start of the row, in two steps: some terminals take a clear from the very first cell for a new screen and keep the old
+ * one in their scrollback.
+ */
+const CLEAR_DOWN = "\r\u001b[C\u001b[J\r\u001b[K";
 
 export function createPainter(): Painter {
   let drawn: { readonly widths: readonly number[]; readonly cursorRow: number; readonly cursorColumn: number } | undefined;
@@ -37,7 +41,7 @@ export function createPainter(): Painter {
   return {
     paint: (above, frame, columns) => {
       const up = rowsAbove(columns);
-      const start = `${HIDE}${up > 0 ? `\u001b[${up}A` : ""}\r${CLEAR_DOWN}${above.replaceAll("\n", "\r\n")}`;
+      const start = `${HIDE}${up > 0 ? `\u001b[${up}A` : ""}${CLEAR_DOWN}${above.replaceAll("\n", "\r\n")}`;
       if (!frame) {
         drawn = undefined;
         return `${start}${SHOW_CURSOR}`;

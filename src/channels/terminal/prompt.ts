@@ -107,11 +107,11 @@ export function createPrompt(options: PromptOptions): Front {
   return {
     start: (host) => {
       state.isClosing = false;
-      screen.open(MARK_PASTES);
+      const greeting = hasGreeted || !options.banner ? "" : `${wrapLines(harmless(options.banner), screen.columns())}\n`;
+      hasGreeted = true;
+      screen.open(MARK_PASTES, greeting);
       output.on("resize", onResize);
       process.once("exit", giveBack);
-      if (!hasGreeted && options.banner) show(harmless(options.banner));
-      hasGreeted = true;
       history.load(host);
       look();
       // Last, since keys that were pressed before may arrive at once.
@@ -171,7 +171,8 @@ function keysOf(
     }
     if (state.isClosing) return note("Shutting down: this is not sent. Write it again after the next start.");
     if (entries.waiting().length >= ENTRIES_MAX) return note(`${ENTRIES_MAX} messages wait to be stored; send this one later.`);
-    const text = editor.take();
+    // The break that ends a paste is not part of the message.
+    const text = editor.take().trimEnd();
     ways.save();
     screen.scroll(enteredText(oneLine(desk.currentName()), text, screen.columns(), style));
     desk.enter(text);
@@ -242,8 +243,7 @@ function statusLine({ clock, entries, desk }: PromptOptions, { isClosing, watch 
     const behind = watch?.behind() ?? 0;
     if (behind > 0) facts.push(`${behind} waiting`);
   }
-  const unstored = entries.waiting().length;
-  if (unstored > 0) facts.push(`${unstored} not stored yet`);
+  if (entries.isRefused()) facts.push(`${entries.waiting().length} not stored yet`);
   for (const { name, count } of desk.news()) facts.push(`${name}: ${count} new`);
   return facts.length > 0 ? facts.join(" · ") : "/help";
 }

@@ -6,8 +6,8 @@ import type { Sink, TerminalOutput } from "./sink.ts";
 
 export interface Screen {
   readonly isOpen: () => boolean;
-  /** From now on there is a live area. */
-  readonly open: (opening: string) => void;
+  /** From now on there is a live area, below the lines of a greeting. */
+  readonly open: (opening: string, greeting: string) => void;
   /** Clears the live area; what is scrolled afterwards is written as it is. */
   readonly close: (closing: string) => void;
   /** Complete lines above the live area, written before the call returns. */
@@ -54,10 +54,10 @@ export function createScreen(options: {
 
   return {
     isOpen: () => isOpen,
-    open: (opening) => {
+    open: (opening, greeting) => {
       isOpen = true;
       sink.write(opening);
-      write("");
+      write(greeting);
     },
     close: (closing) => {
       drawing?.cancel();

@@ -22,11 +22,10 @@ export function createLineSplitter(bytesMax: number): LineSplitter {
   let isEnded = false;
 
   const complete = (text: string): SplitLine => {
-    if (isSkipping || Buffer.byteLength(text) > bytesMax) {
-      isSkipping = false;
-      return { line: undefined, why: "tooLong" };
-    }
-    return { line: text.endsWith("\r") ? text.slice(0, -1) : text };
+    const line = text.endsWith("\r") ? text.slice(0, -1) : text;
+    if (!isSkipping && Buffer.byteLength(line) <= bytesMax) return { line };
+    isSkipping = false;
+    return { line: undefined, why: "tooLong" };
   };
 
   return {
@@ -52,7 +51,8 @@ export function createLineSplitter(bytesMax: number): LineSplitter {
       place = 0;
       rest = last;
       if (!isEnded) {
-        if (Buffer.byteLength(last) <= bytesMax) return undefined;
+        // One more for a `\r` that may end it.
+        if (Buffer.byteLength(last) <= bytesMax + 1) return undefined;
         isSkipping = true;
         rest = "";
         return undefined;

@@ -67,6 +67,7 @@ export class Emulator {
     if (name === "m") this.colours += 1;
     else if (name === "A") this.row = Math.max(this.top, this.row - count);
     else if (name === "C") this.column = Math.min(this.columns - 1, this.column + count);
+    else if (mode === "K") this.lines[this.row] = (this.lines[this.row] ?? []).slice(0, this.column);
     else if (mode === "J") this.clearDown();
     else if (mode === "H") [this.row, this.column] = [this.top, 0];
     else if (mode === "2J") for (let row = this.top; row < this.lines.length; row += 1) this.lines[row] = [];
@@ -77,6 +78,7 @@ export class Emulator {
   }
 
   private clearDown(): void {
+    if (this.row === this.top && this.column === 0) throw new Error("the whole screen was cleared, which some terminals keep as history");
     this.lines[this.row] = (this.lines[this.row] ?? []).slice(0, this.column);
     this.lines.length = this.row + 1;
   }
@@ -175,19 +177,10 @@ export function createFakeTerminal(options: { readonly isTTY: boolean; readonly 
     else take();
     return !isHeld;
   };
-  const output = Object.assign(new EventEmitter(), {
-    isTTY: options.isTTY,
-    writable: true,
-    write,
-    end: () => output,
-    get columns() {
-      return emulator.columns;
-    },
-    get rows() {
-      return emulator.rows;
-    },
-  }) as unknown;
-  const stream = output as TerminalOutput & EventEmitter;
+  const emitter = new EventEmitter();
+  const output = Object.assign(emitter, { isTTY: options.isTTY, writable: true, write, end: () => emitter });
+  Object.defineProperties(output, { columns: { get: () => emulator.columns }, rows: { get: () => emulator.rows } });
+  const stream = output as EventEmitter as EventEmitter & TerminalOutput;
   return {
     input: keyboard as EventEmitter & TerminalInput,
     output: stream,

@@ -26,7 +26,7 @@ describe("the prompt", () => {
     const { say, press, terminal, clock } = await openTerminal({ columns: 24, rows: 12 });
     await say("a b c d e f g h", 100);
     for (const key of "typing 日本語 👨‍👩‍👧 beyond the width") await press(key);
-    expect(terminal.seen().slice(-4)).toEqual(["main> typing 日本語 👨‍👩‍👧", "       beyond the width", "/help"].slice(-3).length === 3 ? terminal.seen().slice(-4) : []);
+    expect(terminal.seen()).toContain("main> typing 日本語 👨‍👩‍👧");
     await clock.advance(3_000);
     const seen = terminal.seen();
     expect(seen.filter((row) => row === "re: a b c d e f g h")).toHaveLength(1);
@@ -137,22 +137,25 @@ describe("several chats", () => {
     await say("!slow a question that is a good deal longer than forty columns are", 100);
     await say("/chat main", 100);
     await press("half");
-    const before = terminal.seen().length;
-    await press("");
     await say(" of it", 9_000);
-    const rows = terminal.seen();
-    expect(rows.slice(before - 2)).toEqual(["main> half of it", "re: half of it", "work: re: !slow a questio…  /chat work", "main>", "work: 1 new"]);
+    expect(terminal.seen().slice(-5)).toEqual([
+      "main> half of it",
+      "re: half of it",
+      "work: re: !slow a question…  /chat work",
+      "main>",
+      "work: 1 new",
+    ]);
     await say("/chats", 100);
     expect(terminal.seen()).toContain("* main  idle");
     expect(terminal.seen()).toContain("  work  1 new · idle");
     await say("/chat work", 100);
-    expect(terminal.seen().slice(-6)).toEqual([
+    expect(terminal.seen().slice(-5)).toEqual([
       "── work ──",
       "re: !slow a question that is a good",
       "deal longer than forty columns are",
       "work>",
       "/help",
-    ].slice(-6));
+    ]);
   });
 
   it("recall their last messages when they are opened for the first time", async () => {
@@ -181,7 +184,7 @@ describe("words with a slash", () => {
     for (const word of ["/why", "/help", "/status", "/slow", "//help", "/new"]) await say(word, 1_000);
     const seen = terminal.seen().join("\n");
     expect(seen).toContain("Nothing was said here yet.");
-    expect(seen).toContain("/chat NAME   open or switch");
+    expect(seen).toContain("/chat NAME  open or switch");
     expect(seen).toContain("turns: 0 of 16 running, 0 waiting");
     expect(seen).toContain("re: /slow");
     expect(seen).toContain("re: /help");

@@ -1,3 +1,4 @@
+import { onTestFinished } from "vitest";
 import { createTerminalChannel, type TerminalChannel, type TerminalOptions } from "../../../src/channels/terminal/channel.ts";
 import { RequestError } from "../../../src/core/errors.ts";
 import type { Agent } from "../../../src/ports/agent.ts";
@@ -42,8 +43,15 @@ export interface TerminalRig {
 export function speakingAgent(clock: VirtualClock): Agent {
   const pause = (ms: number, signal: AbortSignal): Promise<void> =>
     new Promise((resolve, reject) => {
-      const cancel = clock.setTimer(ms, resolve);
-      signal.addEventListener("abort", () => (cancel(), reject(new Error("aborted"))), { once: true });
+      const abort = (): void => {
+        cancel();
+        reject(new Error("aborted"));
+      };
+      const cancel = clock.setTimer(ms, () => {
+        signal.removeEventListener("abort", abort);
+        resolve();
+      });
+      signal.addEventListener("abort", abort, { once: true });
     });
   return async function* (turn, { signal }) {
     const text = turn.messages.map((message) => message.text).join("\n");
@@ -66,6 +74,8 @@ export async function openTerminal(
     readonly banner?: string;
     readonly store?: MemoryStore;
     readonly startMs?: number;
+    /** The test stops it itself. */
+    readonly isKept?: boolean;
     readonly limits?: EventLoopParts["limits"];
     readonly agent?: (clock: VirtualClock) => Agent;
   } = {},
@@ -101,6 +111,7 @@ export async function openTerminal(
     limits: options.limits,
     channels: [channel],
   });
+  if (options.isKept !== true) onTestFinished(() => channel.stop());
   const starting = loop.start();
   await clock.advance(10);
   await starting;
