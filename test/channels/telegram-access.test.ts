@@ -123,14 +123,15 @@ describe("telegram translation", () => {
 
 describe("telegram addresses", () => {
   it.each([
-    ["telegram:123", "123"],
-    ["telegram:-1001234567890", "-1001234567890"],
-    ["telegram-2:-100:9", "-100/9"],
-    ["telegram:ann", undefined],
-  ] as const)("of a chat that never wrote: %s is %s", (key, address) => {
+    ["telegram:123", "123", 123],
+    ["telegram:-1001234567890", "-1001234567890", -1_001_234_567_890],
+    ["telegram-2:-100:9", "-100/9", -100],
+  ] as const)("of a chat that never wrote: %s is %s", (key, address, chatId) => {
     expect(addressOfKey(key)).toBe(address);
-    if (address !== undefined) expect(() => parseAddress(address)).not.toThrow();
+    expect(parseAddress(address).chat_id).toBe(chatId);
   });
+
+  it("are none where the key holds no id", () => expect(addressOfKey("telegram:ann b")).toBeUndefined());
 });
 
 describe("telegram options", () => {
