@@ -2,6 +2,7 @@
  * Puts the actor system together: the supervisor with its queues, the registries of chats, deliveries, channels and jobs, and the ways
  * in and out. `createEventLoop` is the library's event loop; the gateway gives it channels.
  */
+import { setMaxListeners } from "node:events";
 import { createActor, fromCallback, fromPromise, type AnyActorRef, type SnapshotFrom } from "xstate";
 import type { ChatEvent, TurnInput } from "../../machines/chat.machine.ts";
 import { systemMachine } from "../../machines/system.machine.ts";
@@ -70,6 +71,8 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
   const limits: Limits = { ...DEFAULT_LIMITS, ...parts.limits };
   const host = parts.host ?? NO_HOST;
   const ended = new AbortController();
+  // Every stream listens, and each has its own limit.
+  setMaxListeners(0, ended.signal);
   const queue = createSchedulingQueue(clock, (byMs) => {
     maintenance
       .clockStepped(byMs)

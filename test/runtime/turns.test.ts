@@ -224,3 +224,18 @@ describe("the event log", () => {
     expect(events[1]?.events.map((event) => event.type)).toEqual(types);
   });
 });
+
+it("serves many streams without a warning of the host", async () => {
+  const warnings: Error[] = [];
+  const keep = (warning: Error): void => void warnings.push(warning);
+  process.on("warning", keep);
+  const { loop, say, clock } = await openRuntime();
+  const streams = Array.from({ length: 30 }, () => collect(loop.stream("api:a", { after: "0" })));
+  await clock.advance(10);
+  await say("hi");
+  await clock.advance(1_000);
+  await new Promise((resolve) => process.nextTick(resolve));
+  process.off("warning", keep);
+  expect(warnings).toEqual([]);
+  expect(streams.every((events) => events.some((event) => event.type === "reply"))).toBe(true);
+});
