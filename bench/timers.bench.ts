@@ -45,7 +45,7 @@ function measureQueue(hasActors: boolean): Round {
   let later: (() => void)[] = [];
   const clock: Clock = {
     now: () => nowMs,
-    monotonic: () => performance.now(),
+    monotonic: () => nowMs,
     setTimer: (_, run) => {
       wake = run;
       return () => undefined;

@@ -11,20 +11,17 @@
 import type { AnyActorRef, EventObject } from "xstate";
 import type { CancelTimer, Clock } from "../ports/clock.ts";
 import type { StoredTimer } from "../ports/store/records.ts";
+import { createDueHeap } from "./due-heap.ts";
 
 interface Entry {
   readonly source: AnyActorRef;
   readonly target: AnyActorRef;
   readonly event: EventObject;
   readonly id: string;
-  /** By the monotonic clock: what the heap is ordered by. */
-  readonly dueMs: number;
-  /** The same by the system clock, for people and the store. */
+  /** By the system clock, for people and the store; the heap counts by the monotonic clock. */
   dueAtMs: number;
-  /** Breaks ties: entries due at the same instant fire in the order they were made. */
-  readonly order: number;
-  /** Index in the heap; -1 once it has left. */
-  place: number;
+  /** In the heap. */
+  slot: number;
 }
 
 /** One entry is held bare; a Map is made for the actor that has several. */
@@ -55,9 +52,9 @@ const BURST_MS = 5;
 
 /** @param onStep - the system clock was set forward (positive) or back by about so many milliseconds */
 export function createSchedulingQueue(clock: Clock, onStep: (byMs: number) => void = () => undefined): SchedulingQueue {
-  const heap: Entry[] = [];
+  const heap = createDueHeap<Entry>();
   const byActor = new Map<AnyActorRef, EntriesOfActor>();
-  let order = 0;
+  let anonymous = 0;
   let cancelWake: CancelTimer | undefined;
   let wakeAtMs = Number.POSITIVE_INFINITY;
   let isFiring = false;
@@ -94,18 +91,13 @@ export function createSchedulingQueue(clock: Clock, onStep: (byMs: number) => vo
     }
   };
 
-  const remove = (entry: Entry): void => {
-    unindex(entry);
-    removeFromHeap(heap, entry);
-  };
-
   const arm = (): void => {
     if (isFiring || isClosed) return;
-    const first = heap[0];
-    if (first === undefined || first.dueMs >= wakeAtMs) return;
+    const firstMs = heap.firstMs();
+    if (firstMs >= wakeAtMs) return;
     cancelWake?.();
-    wakeAtMs = first.dueMs;
-    cancelWake = clock.setTimer(Math.min(LONGEST_SLEEP_MS, Math.max(0, first.dueMs - clock.monotonic())), fire);
+    wakeAtMs = firstMs;
+    cancelWake = clock.setTimer(Math.min(LONGEST_SLEEP_MS, Math.max(0, firstMs - clock.monotonic())), fire);
   };
 
   const noticeStep = (): void => {
@@ -113,7 +105,9 @@ export function createSchedulingQueue(clock: Clock, onStep: (byMs: number) => vo
     const byMs = found - offsetMs;
     offsetMs = found;
     if (Math.abs(byMs) < STEP_MS) return;
-    for (const entry of heap) entry.dueAtMs += Math.round(byMs);
+    heap.forEach((entry) => {
+      entry.dueAtMs += Math.round(byMs);
+    });
     onStep(Math.round(byMs));
   };
 
@@ -127,14 +121,15 @@ export function createSchedulingQueue(clock: Clock, onStep: (byMs: number) => vo
     let isSpent = false;
     try {
       for (;;) {
-        const first = heap[0];
-        if (isClosed || first === undefined || first.dueMs > clock.monotonic()) break;
+        if (isClosed || heap.firstMs() > clock.monotonic()) break;
         // Reading the clock costs more than firing: look every 32 entries.
         if (fired >= BURST_MAX || (fired % 32 === 31 && clock.monotonic() - startedMs >= BURST_MS)) {
           isSpent = true;
           break;
         }
-        remove(first);
+        const first = heap.takeFirst();
+        if (!first) break;
+        unindex(first);
         fired += 1;
         first.target.send(first.event);
       }
@@ -150,29 +145,34 @@ export function createSchedulingQueue(clock: Clock, onStep: (byMs: number) => vo
   const add = (source: AnyActorRef, target: AnyActorRef, event: EventObject, delayMs: number, dueAtMs: number, id: string): void => {
     if (isClosed) return;
     const old = find(source, id);
-    if (old) remove(old);
-    const entry: Entry = { source, target, event, id, dueMs: clock.monotonic() + delayMs, dueAtMs, order: order++, place: -1 };
+    if (old) {
+      unindex(old);
+      heap.remove(old.slot);
+    }
+    const entry: Entry = { source, target, event, id, dueAtMs, slot: 0 };
+    entry.slot = heap.add(clock.monotonic() + delayMs, entry);
     index(entry);
-    addToHeap(heap, entry);
     arm();
   };
 
   return {
-    schedule: (source, target, event, delayMs, id = `anonymous.${order}`) => {
+    schedule: (source, target, event, delayMs, id = `anonymous.${anonymous++}`) => {
       const waitMs = Math.max(0, delayMs);
       add(source, target, event, waitMs, clock.now() + waitMs, id);
     },
     scheduleAt: (source, target, event, dueAtMs, id) => add(source, target, event, Math.max(0, dueAtMs - clock.now()), dueAtMs, id),
     cancel: (source, id) => {
       const entry = find(source, id);
-      if (entry) remove(entry);
+      if (!entry) return;
+      unindex(entry);
+      heap.remove(entry.slot);
     },
     cancelAll: (source) => {
       const held = byActor.get(source);
       if (held === undefined) return;
       byActor.delete(source);
-      if (held instanceof Map) for (const entry of held.values()) removeFromHeap(heap, entry);
-      else removeFromHeap(heap, held);
+      if (held instanceof Map) for (const entry of held.values()) heap.remove(entry.slot);
+      else heap.remove(held.slot);
     },
     entriesOf: (source) => {
       const held = byActor.get(source);
@@ -180,11 +180,11 @@ export function createSchedulingQueue(clock: Clock, onStep: (byMs: number) => vo
       const entries = held instanceof Map ? [...held.values()] : [held];
       return entries.map(({ id, event, dueAtMs }) => ({ id, event, dueAtMs }));
     },
-    size: () => heap.length,
+    size: heap.size,
     close: () => {
       isClosed = true;
       cancelWake?.();
-      heap.length = 0;
+      heap.clear();
       byActor.clear();
     },
   };
@@ -209,60 +209,3 @@ export const FORBIDDEN_CLOCK = {
     throw new Error("a timer bypassed the scheduling queue; check installScheduler against this xstate version");
   },
 };
-
-function isBefore(a: Entry, b: Entry): boolean {
-  return a.dueMs < b.dueMs || (a.dueMs === b.dueMs && a.order < b.order);
-}
-
-function addToHeap(heap: Entry[], entry: Entry): void {
-  heap.push(entry);
-  siftUp(heap, entry, heap.length - 1);
-}
-
-function removeFromHeap(heap: Entry[], entry: Entry): void {
-  const place = entry.place;
-  if (place < 0) return;
-  entry.place = -1;
-  const last = heap.pop();
-  if (last === undefined || last === entry) return;
-  if (place > 0 && isBefore(last, heap[(place - 1) >> 2]!)) siftUp(heap, last, place);
-  else siftDown(heap, last, place);
-}
-
-function siftUp(heap: Entry[], entry: Entry, from: number): void {
-  let place = from;
-  while (place > 0) {
-    const parentPlace = (place - 1) >> 2;
-    const parent = heap[parentPlace]!;
-    if (!isBefore(entry, parent)) break;
-    heap[place] = parent;
-    parent.place = place;
-    place = parentPlace;
-  }
-  heap[place] = entry;
-  entry.place = place;
-}
-
-function siftDown(heap: Entry[], entry: Entry, from: number): void {
-  const size = heap.length;
-  let place = from;
-  for (;;) {
-    const firstChild = place * 4 + 1;
-    if (firstChild >= size) break;
-    let bestPlace = firstChild;
-    let best = heap[firstChild]!;
-    for (let child = firstChild + 1; child < Math.min(firstChild + 4, size); child += 1) {
-      const candidate = heap[child]!;
-      if (isBefore(candidate, best)) {
-        best = candidate;
-        bestPlace = child;
-      }
-    }
-    if (!isBefore(best, entry)) break;
-    heap[place] = best;
-    best.place = place;
-    place = bestPlace;
-  }
-  heap[place] = entry;
-  entry.place = place;
-}
