@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";
 import { createBatcher, type Batcher, type CallOptions } from "../../src/stores/sqlite/batcher.ts";
 import type { Answers, Operation, ToWorker } from "../../src/stores/sqlite/protocol.ts";
@@ -257,5 +259,57 @@ describe("stopping", () => {
     await settle();
     await call("later still");
     expect(answered.at(-1)).toBe("later still STORE_UNAVAILABLE");
+  });
+
+  it("tells the answers of a large batch in slices, in order, and takes new calls in between", async () => {
+    const { clock, call, worker, answered } = await openRig();
+    for (let place = 0; place < 100; place += 1) void call(`c${place}`);
+    await clock.advance(0);
+    const batch = worker().batches[0] ?? [];
+    worker().events.onMessage({ results: batch.map(([name]) => name), failures: [] });
+    await settle();
+    expect(answered.length).toBeLessThan(100);
+    void call("later");
+    await clock.advance(0);
+    expect(answered).toEqual(Array.from({ length: 100 }, (_, place) => `c${place}`));
+    expect(worker().batches.flat().at(-1)?.[0]).toBe("later");
+  });
+
+  it("tells what the worker answered before it died, and only then what was lost", async () => {
+    const { clock, call, worker, answered } = await openRig();
+    for (let place = 0; place < 50; place += 1) void call(`c${place}`);
+    await clock.advance(0);
+    for (let place = 0; place < 5; place += 1) void call(`d${place}`);
+    worker().events.onMessage({ results: (worker().batches[0] ?? []).map(([name]) => name), failures: [] });
+    worker().events.onExit(new Error("killed"));
+    await settle();
+    expect(answered.slice(0, 50)).toEqual(Array.from({ length: 50 }, (_, place) => `c${place}`));
+    expect(answered.slice(50)).toEqual(Array.from({ length: 5 }, (_, place) => `d${place} STORE_UNAVAILABLE`));
+  });
+
+  it("keeps nothing of what it has told while the load never ends", async () => {
+    setFlagsFromString("--expose-gc");
+    const collect = runInNewContext("gc") as () => void;
+    const { batcher, clock, worker } = await openRig();
+    let first: WeakRef<object> | undefined;
+    const load = (): void => {
+      for (let place = 0; place < 1_000; place += 1) void batcher.call(["x", []]).catch(() => undefined);
+    };
+    load();
+    await clock.advance(0);
+    for (let round = 0; round < 16; round += 1) {
+      load();
+      const results = (worker().batches[round] ?? []).map(() => ({}));
+      if (round === 0) first = new WeakRef(results[0] ?? {});
+      worker().events.onMessage({ results, failures: [] });
+      // Told in part only: the next answers come before all are.
+      for (let step = 0; step < 12; step += 1) {
+        clock.runNext();
+        await settle(5);
+      }
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+    collect();
+    expect(first?.deref()).toBeUndefined();
   });
 });

@@ -66,9 +66,7 @@ const RESTART_PERIOD_MS = 60_000;
 /** Time that a worker has to end by itself. */
 const CLOSE_MS = 30_000;
 
-export function createBatcher(options: BatcherOptions): Batcher {
-  return new WorkerBatcher(options);
-}
+export const createBatcher = (options: BatcherOptions): Batcher => new WorkerBatcher(options);
 
 class WorkerBatcher implements Batcher {
   readonly #options: BatcherOptions;
@@ -100,8 +98,7 @@ class WorkerBatcher implements Batcher {
   }
 
   readonly load = (): void => {
-    if (this.#state !== "closed") return;
-    this.#thread ??= this.#startThread();
+    if (this.#state === "closed") this.#thread ??= this.#startThread();
   };
 
   readonly start = (): Promise<void> => (this.#state === "closed" ? this.#launch() : Promise.resolve());
@@ -252,8 +249,8 @@ class WorkerBatcher implements Batcher {
       batch.push(call);
       bytes += call.bytes;
     }
-    if (this.#sent === this.#queue.length) {
-      this.#queue = [];
+    if (this.#sent === this.#queue.length || this.#sent >= BATCH_MAX) {
+      this.#queue = this.#queue.slice(this.#sent);
       this.#sent = 0;
     }
     for (const call of this.#lazy) {
@@ -293,9 +290,13 @@ class WorkerBatcher implements Batcher {
       else call.resolve(value);
     }
     this.#schedule();
-    if (this.#told < this.#answered.length) return this.#options.clock.soon(() => this.#tell(TOLD_AT_ONCE));
-    this.#answered = [];
-    this.#told = 0;
+    // Under load there are always more: what was told must not be kept until there are none.
+    const isDone = end === this.#answered.length;
+    if (isDone || end >= BATCH_MAX) {
+      this.#answered = this.#answered.slice(this.#told);
+      this.#told = 0;
+    }
+    if (!isDone) return this.#options.clock.soon(() => this.#tell(TOLD_AT_ONCE));
     if (this.#pending() === 0) this.#whenIdle?.();
     else if (this.#state === "stopping") this.#hurryAll();
   }
@@ -303,10 +304,8 @@ class WorkerBatcher implements Batcher {
   #settled(call: Call): void {
     this.#bytes -= call.bytes;
     for (const key of call.keys) if (this.#lastOf.get(key) === call) this.#lastOf.delete(key);
-    const listeners = this.#listeners.get(call);
-    if (!listeners) return;
+    for (const listener of this.#listeners.get(call) ?? []) listener();
     this.#listeners.delete(call);
-    for (const listener of listeners) listener();
   }
 
   #mayRestart(): boolean {
