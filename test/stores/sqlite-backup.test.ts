@@ -5,6 +5,9 @@ import { afterAll, afterEach, expect, it } from "vitest";
 import { createSystemClock } from "../../src/app/system-clock.ts";
 import type { Store } from "../../src/ports/store/store.ts";
 import { backupSqlite, restoreSqlite } from "../../src/stores/sqlite/backup.ts";
+import { connectWriter } from "../../src/stores/sqlite/connection.ts";
+import type { Database } from "../../src/stores/sqlite/driver.ts";
+import { MIGRATIONS } from "../../src/stores/sqlite/migrations.ts";
 import { createSqliteStore, openSqliteReader } from "../../src/stores/sqlite/store.ts";
 import { CHAT, appendRequest } from "../../src/testing/store-rows.ts";
 import { stripWorker } from "./sqlite-worker.ts";
@@ -110,4 +113,24 @@ it("refuses a backup that is damaged or none, and leaves the store as it was", a
   }
   expect(readFileSync(file).equals(before)).toBe(true);
   expect(existsSync(`${file}.restoring`)).toBe(false);
+});
+
+it("copies an older store before it brings it forward, once, and not a new one", async () => {
+  const file = newFile();
+  (await connectWriter(file)).close();
+  expect(existsSync(`${file}.v0`)).toBe(false);
+  const store = await open(file);
+  await store.inbox.append([appendRequest({ dedupe: undefined })]);
+  await store.stop();
+  const migrations = [...MIGRATIONS, (db: Database) => db.exec("ALTER TABLE chats ADD COLUMN mood TEXT")];
+  const copy = `${file}.v${MIGRATIONS.length}`;
+  (await connectWriter(file, migrations)).close();
+  expect(await rowsOf(copy)).toBe(1);
+  const before = statSync(copy).mtimeMs;
+  (await connectWriter(file, migrations)).close();
+  expect(statSync(copy).mtimeMs).toBe(before);
+  // The copy is a store of the older version.
+  await expect(rowsOf(file)).rejects.toMatchObject({ code: "STORE_NEWER" });
+  expect(await restoreSqlite({ from: copy, file, atMs: 9 })).toBe(`${file}.before-9`);
+  expect(await rowsOf(file)).toBe(1);
 });

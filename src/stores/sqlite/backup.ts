@@ -1,9 +1,10 @@
 /** Copies of a store: taken while a daemon writes to it, and put in the place of one that is stopped. */
-import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, statSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { ConfigError } from "../../core/errors.ts";
 import { connectReader } from "./connection.ts";
-import { openDatabase, type Database } from "./driver.ts";
+import { copyTo } from "./copy.ts";
+import { openDatabase } from "./driver.ts";
 import { openFaultOf } from "./faults.ts";
 import { acquire } from "./lock.ts";
 
@@ -74,18 +75,6 @@ async function check(file: string): Promise<void> {
   } finally {
     db.close();
   }
-}
-
-/** A consistent copy, on the disk when this returns, for its owner's eyes only. */
-function copyTo(db: Database, to: string): void {
-  rmSync(to, { force: true });
-  // Made first, so that it is private from its first byte on.
-  closeSync(openSync(to, "wx", 0o600));
-  chmodSync(to, 0o600);
-  db.prepare("VACUUM INTO ?").run(to);
-  const copy = openSync(to, "r+");
-  fsyncSync(copy);
-  closeSync(copy);
 }
 
 /** Moves a store away, with what its log holds. */

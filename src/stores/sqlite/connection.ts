@@ -1,6 +1,9 @@
 /** Connections to the file, each with the settings of its role. */
+import { existsSync, renameSync } from "node:fs";
+import { copyTo } from "./copy.ts";
 import { openDatabase, type Database } from "./driver.ts";
 import { openFaultOf } from "./faults.ts";
+import { MIGRATIONS, type Migration } from "./migrations.ts";
 import { checkVersion, migrate } from "./schema.ts";
 
 /** Pages of 4 KiB in the write-ahead log after which a commit folds it into the file: 16 MiB. */
@@ -27,16 +30,21 @@ PRAGMA query_only = 1;
 `;
 
 /**
- * A connection that writes; the schema is brought to the newest.
+ * A connection that writes; the schema is brought to the newest. Before that an older file is copied to `<file>.v<schema>`.
  * @throws ConfigError STORE_NEWER, STORE_UNREADABLE
  */
-export async function connectWriter(file: string): Promise<Database> {
+export async function connectWriter(file: string, migrations: readonly Migration[] = MIGRATIONS): Promise<Database> {
   return connect(file, false, (db) => {
     db.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
     // Before anything that writes: a file of a newer satibot or of another program is left as it is.
-    checkVersion(db);
+    const version = checkVersion(db, migrations.length);
+    const copy = `${file}.v${version}`;
+    if (version > 0 && version < migrations.length && !existsSync(copy)) {
+      copyTo(db, `${copy}.partial`);
+      renameSync(`${copy}.partial`, copy);
+    }
     db.exec(WRITER);
-    migrate(db);
+    migrate(db, migrations);
   });
 }
 
