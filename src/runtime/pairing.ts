@@ -91,7 +91,8 @@ export function createPairing(kernel: Pick<Kernel, "store" | "clock" | "random" 
       loading ??= store.kv.get(NAMESPACE, channel).then(
         (stored) => {
           if (!isStoredPairing(stored)) return;
-          ({ people, usedCode } = stored);
+          people = stored.people.filter((person) => typeof (person as Partial<PairedPerson> | null)?.id === "string");
+          usedCode = typeof stored.usedCode === "string" ? stored.usedCode : undefined;
         },
         (error: unknown) => {
           loading = undefined;

@@ -181,6 +181,16 @@ describe("pairing", () => {
     expect(heard("7")).toEqual([expect.stringContaining("Hello!")]);
   });
 
+  it("goes on with what can be read of a damaged cell", async () => {
+    const store = createMemoryStore();
+    await store.start();
+    await store.kv.set("pairing", "sim", { schemaVersion: 1, people: [null, 7, { id: "7", role: "owner", sinceMs: 1 }], usedCode: 5 });
+    const { write, heard } = await openGate([], store);
+    await write("ABCD-EFGH", "666");
+    await write("hi", "7");
+    expect(heard("7")).toEqual(["re hi"]);
+  });
+
   it("lists who asked, lets them in by approval, and out by revocation", async () => {
     const { write, heard, loop } = await openGate([]);
     await write("hi", "666", { name: "Eve" });

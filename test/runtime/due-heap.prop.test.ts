@@ -25,6 +25,8 @@ it("gives values in the order of their instants, the first come first among equa
     fc.property(fc.array(step, { maxLength: 300 }), (steps) => {
       const heap = createDueHeap<Held>();
       const model: (Held & { slot: number })[] = [];
+      const taken: unknown[] = [];
+      const expected: unknown[] = [];
       for (const [order, one] of steps.entries()) {
         if (one.type === "add") {
           const value = { dueMs: one.dueMs, order };
@@ -34,8 +36,10 @@ it("gives values in the order of their instants, the first come first among equa
           heap.remove(gone?.slot ?? -1);
         } else if (one.type === "take") {
           model.sort(byInstant);
-          expect(heap.takeFirst()).toEqual(model.shift());
+          taken.push(heap.takeFirst());
+          expected.push(model.shift());
         }
+        expect(taken).toEqual(expected);
         expect(heap.size()).toBe(model.length);
         expect(heap.firstMs()).toBe(Math.min(Number.POSITIVE_INFINITY, ...model.map(({ dueMs }) => dueMs)));
       }
