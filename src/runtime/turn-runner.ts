@@ -46,6 +46,8 @@ const REPLIES_MAX = 100;
 /** UTF-16 units of all text a turn may yield. */
 const TEXT_MAX = 1_000_000;
 /** Steps journaled in one turn. */
+/** An agent that computes for this long without awaiting is named in the log. */
+const STALL_MS = 200;
 const STEPS_MAX = 1_000;
 
 /** @param fenceOf - the newest fence known of a chat: a claim under an older one is void */
@@ -108,7 +110,16 @@ export function createTurnRunner(kernel: Kernel, fenceOf: (key: ChatKey) => numb
     const chunks = agent(turnOf(run, claim), { signal: run.abort.signal, tools: {} })[Symbol.asyncIterator]();
     try {
       for (;;) {
-        const chunk = await Promise.race([chunks.next(), aborted]);
+        const startMs = clock.monotonic();
+        const next = chunks.next();
+        const heldMs = Math.round(clock.monotonic() - startMs);
+        if (heldMs >= STALL_MS) {
+          log.warn(
+            { chat: run.key, turn: claim.turnId, heldMs },
+            "the agent held the event loop, and every chat with it; move long work to a worker",
+          );
+        }
+        const chunk = await Promise.race([next, aborted]);
         if (chunk.done) break;
         if (typeof chunk.value === "string") {
           total += chunk.value.length;

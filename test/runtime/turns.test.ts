@@ -239,3 +239,20 @@ it("serves many streams without a warning of the host", async () => {
   expect(warnings).toEqual([]);
   expect(streams.every((events) => events.some((event) => event.type === "reply"))).toBe(true);
 });
+
+it("names the chat whose agent held the event loop", async () => {
+  let heldMs = 0;
+  const { say, clock, lines } = await openRuntime({
+    alter: (parts) => ({ ...parts, clock: { ...parts.clock, monotonic: () => parts.clock.monotonic() + heldMs } }),
+    agent: async function* (turn) {
+      if (turn.chat === "api:greedy") heldMs += 350;
+      yield "done";
+    },
+  });
+  await say("hi", "api:modest");
+  await say("hi", "api:greedy");
+  await clock.advance(1_000);
+  const named = lines.filter((line) => line.includes("held the event loop"));
+  expect(named).toHaveLength(1);
+  expect(named[0]).toMatch(/api:greedy.*350/);
+});
