@@ -46,9 +46,9 @@ const REPLIES_MAX = 100;
 /** UTF-16 units of all text a turn may yield. */
 const TEXT_MAX = 1_000_000;
 /** Steps journaled in one turn. */
+const STEPS_MAX = 1_000;
 /** An agent that computes for this long without awaiting is named in the log. */
 const STALL_MS = 200;
-const STEPS_MAX = 1_000;
 
 /** @param fenceOf - the newest fence known of a chat: a claim under an older one is void */
 export function createTurnRunner(kernel: Kernel, fenceOf: (key: ChatKey) => number): TurnRunner {
