@@ -1,23 +1,14 @@
 /** The channel against the npm server `telegram-test-api`: another author's idea of the Bot API, which never holds a poll and lacks methods. */
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import { TelegramServer } from "telegram-test-api/lib/telegramServer.js";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { createTelegramChannel } from "../../src/channels/telegram/channel.ts";
 import { textContent, textOf } from "../../src/core/content.ts";
 import { createRecordingHost } from "../../src/testing/channel-contract.ts";
+import { freePort } from "../e2e/rig.ts";
 import { createHeldClock, systemClock } from "./clocks.ts";
 
 const TOKEN = "sampleToken";
 let server: TelegramServer;
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await new Promise((resolve) => probe.once("listening", resolve));
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
-}
 
 beforeEach(async () => {
   server = new TelegramServer({ host: "127.0.0.1", port: await freePort() });

@@ -2,7 +2,6 @@
 import { execFile, spawn } from "node:child_process";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -170,6 +169,9 @@ function tail(output: string): string {
   return output.slice(-4_000);
 }
 
+/** Below the ports that the system gives to connections: one of those may be taken between the look and its use. */
+const PORTS = { from: 10_000, count: 20_000 };
+
 /** Looks until the condition holds. @throws Error naming what was waited for, after `timeoutMs` */
 export async function until(what: string, condition: () => boolean | Promise<boolean>, timeoutMs: number): Promise<void> {
   const deadlineMs = performance.now() + timeoutMs;
@@ -179,12 +181,19 @@ export async function until(what: string, condition: () => boolean | Promise<boo
   }
 }
 
+/** A port of 127.0.0.1 on which nothing listens. */
 export async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await new Promise((resolve) => probe.once("listening", resolve));
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
+  for (let tries = 0; tries < 100; tries += 1) {
+    const port = PORTS.from + Math.floor(Math.random() * PORTS.count);
+    const probe = createServer().listen(port, "127.0.0.1");
+    const isFree = await new Promise<boolean>((resolve) =>
+      probe.once("listening", () => resolve(true)).once("error", () => resolve(false)),
+    );
+    if (!isFree) continue;
+    await new Promise((resolve) => probe.close(resolve));
+    return port;
+  }
+  throw new Error("a hundred ports were taken; end what listens on this machine");
 }
 
 /** The figures of a test, once, for whoever reads its output. */
