@@ -1,9 +1,10 @@
 /**
  * grammY's API client over the built-in `fetch`, with two things added: an answer is checked for the shape every Bot API answer has
  * (grammY trusts it), and its HTTP status survives. The built-in `fetch` also closes idle connections before a server does, so that a
- * send seldom meets a connection that is just being closed, which would make it ambiguous.
+ * send seldom meets a connection that is just being closed, which would make it ambiguous. The build of grammY for the web is the one without
+ * a `fetch` of its own: 18 MB of memory less.
  */
-import { Api } from "grammy";
+import { Api } from "grammy/web";
 
 /** The server answered, but not as the Bot API does: no JSON object with `ok`, as proxies and gateways do. */
 export class GarbledAnswer extends Error {

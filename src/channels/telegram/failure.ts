@@ -2,7 +2,7 @@
  * What went wrong with a Bot API call, told apart by what the caller may conclude: was the request taken, refused, or is it unknown?
  * Vendor errors end here: they carry URLs, and a Bot API URL holds the token.
  */
-import { GrammyError, HttpError } from "grammy";
+import { GrammyError, HttpError } from "grammy/web";
 import { AmbiguousError, TerminalError, TransientError } from "../../core/errors.ts";
 import type { ErrorCode, ErrorNote } from "../../core/errors.ts";
 import { GarbledAnswer } from "./api-client.ts";

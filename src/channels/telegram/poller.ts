@@ -8,7 +8,7 @@
  * it; it waits in place for another poller (409) and for a pause that Telegram asks for (429).
  * @see https://core.telegram.org/bots/api#getupdates
  */
-import type { Api } from "grammy";
+import type { Api } from "grammy/web";
 import type { Update } from "grammy/types";
 import { noteOf, TransientError } from "../../core/errors.ts";
 import type { ChannelAccount, ChannelHost, InboundMessage } from "../../ports/channel.ts";
