@@ -32,6 +32,8 @@ export interface DeliveryContext extends DeliveryInput {
 
 export type DeliveryEvent =
   | { readonly type: "parts.stored" }
+  /** Somebody removed a part, or brought one back: what comes first may be another. */
+  | { readonly type: "parts.changed" }
   | { readonly type: "part.taken"; readonly partId: string; readonly attempt: number }
   | { readonly type: "part.later"; readonly delayMs: number }
   | { readonly type: "parts.none" }
@@ -80,6 +82,7 @@ export const deliveryMachine = setup({
   }),
   on: {
     "parts.stored": { actions: "noteMore" },
+    "parts.changed": { actions: "noteMore" },
     "channel.online": { actions: "goOnline" },
     "channel.offline": { actions: "goOffline" },
   },
@@ -90,6 +93,7 @@ export const deliveryMachine = setup({
       tags: "evictable",
       on: {
         "parts.stored": "deciding",
+        "parts.changed": "deciding",
         "part.taken": { target: "sending", actions: { type: "keepPart", params: ({ event }) => event } },
       },
     },
@@ -133,7 +137,7 @@ export const deliveryMachine = setup({
     backingOff: {
       description: "The next try waits for its time.",
       after: { retryDelay: "deciding" },
-      on: { "channel.online": { target: "taking", actions: "goOnline" } },
+      on: { "parts.changed": "deciding", "channel.online": { target: "taking", actions: "goOnline" } },
     },
   },
 });

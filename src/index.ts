@@ -23,6 +23,8 @@ export type {
   PairingCode,
   PairingControl,
   PairingStatus,
+  OutboxControl,
+  OutboxStatus,
   ScheduleInput,
   StreamEvent,
   SystemStatus,

@@ -155,6 +155,11 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
       approve: async (channel, id) => running().pairing.approve(channel, id),
       revoke: async (channel, id) => running().pairing.revoke(channel, id),
     },
+    outbox: {
+      list: async (filter, page) => running().outbox.list(filter, page),
+      retry: async (id) => running().outbox.retry(id),
+      purge: async (id) => running().outbox.purge(id),
+    },
     status: async () => running().status(),
     health: async () => running().health(),
     isReady: () => loop?.isReady() ?? false,

@@ -2,7 +2,7 @@
 import { type ErrorCode, RuntimeError, TransientError } from "../core/errors.ts";
 import type { Sender } from "../ports/store/records.ts";
 import type { SystemStatus } from "../runtime/api.ts";
-import type { WireChat, WireChatDetail, WireEvent, WirePage, WirePairing, WirePairingCode, WirePerson, WireWhy } from "./wire.ts";
+import type { WireChat, WireChatDetail, WireEvent, WirePage, WirePairing, WirePart, WirePairingCode, WirePerson, WireWhy } from "./wire.ts";
 
 const TIMEOUT_MS = 30_000;
 
@@ -63,6 +63,14 @@ export interface ApiClient {
   /** Everything known of a chat. */
   readonly exportChat: (key: string) => Promise<object>;
   readonly erase: (key: string) => Promise<{ readonly key: string }>;
+  readonly outbox: (query: {
+    readonly status?: string;
+    readonly chat?: string;
+    readonly limit?: number;
+    readonly cursor?: string;
+  }) => Promise<WirePage<WirePart>>;
+  readonly retryPart: (id: string) => Promise<WirePart>;
+  readonly purgePart: (id: string) => Promise<{ readonly id: string }>;
   readonly pairing: () => Promise<WirePage<WirePairing>>;
   /** A new one-time code; the one before it ends. */
   readonly pairingCode: (channel: string) => Promise<WirePairingCode>;
@@ -101,6 +109,9 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
     passivate: (key) => post(chatPath(key, "/passivate")),
     exportChat: (key) => get(chatPath(key, "/export")),
     erase: (key) => call(options, "DELETE", chatPath(key)),
+    outbox: (query) => get("/api/outbox", query),
+    retryPart: (id) => post(`/api/outbox/${encodeURIComponent(id.toWellFormed())}/retry`),
+    purgePart: (id) => call(options, "DELETE", `/api/outbox/${encodeURIComponent(id.toWellFormed())}`),
     pairing: () => get("/api/pairing"),
     pairingCode: (channel) => post(pairingPath(channel, "/code")),
     approve: (channel, id) => post(pairingPath(channel, "/approve"), { id }),

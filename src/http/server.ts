@@ -13,6 +13,7 @@ import type { Log } from "../ports/log.ts";
 import type { EventLoop } from "../runtime/api.ts";
 import { chatRoutes } from "./chats.ts";
 import { answerTo } from "./errors.ts";
+import { outboxRoutes } from "./outbox.ts";
 import { createPage, isFromBrowser, loginAnswer } from "./page.ts";
 import { pairingRoutes } from "./pairing.ts";
 import { type HttpContext, type HttpEnv, addRoutes, rawPathOf } from "./routes.ts";
@@ -130,7 +131,7 @@ function createApp(options: HttpServerOptions, streams: ReturnType<typeof create
     if (!isHealth && !isLogin) tokens.check({ authorization: c.req.header("authorization"), cookie: c.req.header("cookie") });
     await next();
   });
-  const routes = [...systemRoutes(loop, clock), ...chatRoutes(loop), ...pairingRoutes(loop), streams.route];
+  const routes = [...systemRoutes(loop, clock), ...chatRoutes(loop), ...outboxRoutes(loop), ...pairingRoutes(loop), streams.route];
   addRoutes(app, [indexRoute(tokens, routes, page), ...routes, ...(page ? [page.route] : [])]);
   return app;
 }

@@ -163,7 +163,7 @@ function wireHistoryEntry({ role, content, atMs, seq, turnId }: HistoryEntry): W
   return { role, text: textOf(content), at: atMs, seq, turnId };
 }
 
-function wirePart(part: OutboxPart): WirePart {
+export function wirePart(part: OutboxPart): WirePart {
   const isTriedAgain = part.ambiguous && (part.status === "waiting" || part.status === "sending");
   return {
     id: part.id,

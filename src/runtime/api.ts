@@ -11,6 +11,7 @@ import type {
   OutboxPart,
   Page,
   PageRequest,
+  PartStatus,
   RunRecord,
   Sender,
   StoredTimer,
@@ -181,6 +182,19 @@ export interface PairingControl {
   readonly revoke: (channel: string, id: string) => Promise<void>;
 }
 
+/** `ambiguous`: those of which an earlier send may have arrived. */
+export type OutboxStatus = PartStatus | "ambiguous";
+
+/** Replies over all chats. */
+export interface OutboxControl {
+  /** By id ascending. */
+  readonly list: (filter: { readonly status?: OutboxStatus; readonly chat?: string }, page: PageRequest) => Promise<Page<OutboxPart>>;
+  /** Sends a dead or expired part again, before the later ones of its chat. @throws RequestError NOT_FOUND, WRONG_STATE */
+  readonly retry: (id: string) => Promise<OutboxPart>;
+  /** Removes a part; the person will not get it. @throws RequestError NOT_FOUND, WRONG_STATE while it is being sent */
+  readonly purge: (id: string) => Promise<void>;
+}
+
 /** Health facts; `healthy` is false when the loop stalls or the store does not commit. */
 export interface Health {
   readonly healthy: boolean;
@@ -226,6 +240,7 @@ export interface EventLoop {
   readonly chats: (filter: ChatFilter, page: PageRequest) => Promise<Page<ChatSummary>>;
   readonly events: (key: string, from: number, limit: number) => Promise<readonly EventRecord[]>;
   readonly pairing: PairingControl;
+  readonly outbox: OutboxControl;
   readonly status: () => Promise<SystemStatus>;
   readonly health: () => Promise<Health>;
   /** True for a chat that its first message creates here: those named `api:` and those of direct channels such as `web`. @throws RequestError BAD_CHAT_KEY */

@@ -31,6 +31,8 @@ export interface Deliveries extends Outgoing {
   readonly logic: Registry<DeliveryEvent, DeliverySnapshot>["logic"];
   /** Looks for unsettled parts of a chat. */
   readonly wake: (key: ChatKey) => void;
+  /** Parts of the chat were removed or brought back by hand. */
+  readonly changed: (key: ChatKey) => void;
   /** The connection of a channel came or went. */
   readonly channelChanged: (name: string, isOnline: boolean) => void;
   readonly stateOf: (key: ChatKey) => { readonly state: string; readonly part: OutboxPart | undefined } | undefined;
@@ -237,6 +239,12 @@ export function createDeliveries(
     else entry.actor.send({ type: "parts.stored" });
   };
 
+  const changed = (key: ChatKey): void => {
+    const entry = entries.get(key);
+    if (entry && !entry.isReserved) entry.actor.send({ type: "parts.changed" });
+    else wake(key);
+  };
+
   const release = (entry: DeliveryEntry): void => {
     entry.isReserved = false;
     if (!entry.hasMail) return;
@@ -291,6 +299,7 @@ export function createDeliveries(
       if (entry.hasMail) release(entry);
     },
     wake,
+    changed,
     channelChanged: (name, isOnline) => {
       for (const entry of entries.values()) {
         if (channelOf(entry.key) === name) entry.actor.send({ type: isOnline ? "channel.online" : "channel.offline" });

@@ -29,6 +29,7 @@ import { createIntake } from "./intake.ts";
 import { chatOfJob, createJobs } from "./jobs.ts";
 import type { Kernel } from "./kernel.ts";
 import { createMaintenance } from "./maintenance.ts";
+import { createOutboxControl } from "./outbox-control.ts";
 import { createQuarantine } from "./quarantine.ts";
 import { nextTickAfter, parseSchedule } from "./schedule.ts";
 import { FORBIDDEN_CLOCK, createSchedulingQueue, installScheduler } from "./scheduler.ts";
@@ -285,6 +286,7 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
       return stored[0]?.id ?? "";
     },
     pairing: access.control,
+    outbox: createOutboxControl(kernel, deliveries),
     mayBegin: (text) => mayBegin(parseChatKey(text)),
     stream: (text, options = {}) => streamChat(kernel, chats, runner, parseChatKey(text), options),
     addCronJob: async (input) => {

@@ -151,6 +151,11 @@ export function createFakeEventLoop(known: readonly string[] = ["api:alice", "te
       approve: (channel, id) => does("pairing", ["approve", channel, id], () => ({ id, role: "guest" as const, sinceMs: 1 })),
       revoke: (channel, id) => does("pairing", ["revoke", channel, id], () => undefined),
     },
+    outbox: {
+      list: (filter, page) => does("outbox", ["list", filter, page], () => ({ items: chatDetail("api:a").outbox, next: "7" })),
+      retry: (id) => does("outbox", ["retry", id], () => chatDetail("api:a").outbox[0]!),
+      purge: (id) => does("outbox", ["purge", id], () => undefined),
+    },
     mayBegin: (key) => key.startsWith("api:"),
     send: (key, content) => does("send", [key, content], () => "42"),
     stream: (key, options = {}) => {

@@ -199,7 +199,7 @@ describe("errors", () => {
     ["GET", "/api/chats/api:alice/nothing", 404],
     ["GET", "/api/jobs", 404],
     ["POST", "/api/jobs/x/run", 404],
-    ["GET", "/api/outbox?status=dead", 404],
+    ["GET", "/api/outboxes", 404],
     ["GET", "/api/machines", 404],
     ["GET", "/metrics", 404],
     ["POST", "/webhooks/telegram", 404],

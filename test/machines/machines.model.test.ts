@@ -62,6 +62,7 @@ describe("machines, by generated paths", () => {
   it.each([true, false])("reach every state and edge of a delivery (online at first: %s)", (isOnline) => {
     const events: readonly DeliveryEvent[] = [
       { type: "parts.stored" },
+      { type: "parts.changed" },
       { type: "part.taken", partId: "1", attempt: 1 },
       { type: "part.later", delayMs: 10 },
       { type: "parts.none" },

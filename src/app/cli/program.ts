@@ -5,6 +5,7 @@ import { configJsonSchema, describeConfig } from "../config/describe.ts";
 import { addInit } from "./init-command.ts";
 import { addMigrate } from "./migrate-command.ts";
 import { addBackupCommands } from "./backup-commands.ts";
+import { addOutboxCommands } from "./outbox-commands.ts";
 import { addPairCommands } from "./pair-commands.ts";
 import { addChatCommands } from "./chat-commands.ts";
 import { type ConnectionOptions, withDaemon, withReader } from "./connection.ts";
@@ -59,6 +60,7 @@ function createProgram(tools: Tools, ended: (exitCode: number) => void): Command
   addSend(program, tools);
   addStatus(program, tools);
   addChatCommands(program, tools);
+  addOutboxCommands(program, tools);
   addPairCommands(program, tools);
   addBackupCommands(program, tools);
   addInit(program, tools);
