@@ -18,6 +18,7 @@ import type { ErrorNote } from "../src/core/errors.ts";
 import type { TurnClass } from "../src/core/turn-class.ts";
 import { unprovided } from "../src/core/unprovided.ts";
 
+/** Version of what is stored of a chat. Raised, with a migration, when the context, the states or their timers change (docs/snapshots.md). */
 export const CHAT_SCHEMA_VERSION = 1;
 
 export interface ChatInput {

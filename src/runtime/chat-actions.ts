@@ -3,7 +3,7 @@ import type { ChatKey } from "../core/chat-key.ts";
 import { textContent } from "../core/content.ts";
 import { RequestError } from "../core/errors.ts";
 import type { EventLoop } from "./api.ts";
-import { isUnreadable } from "./chat-snapshot.ts";
+import type { SnapshotReader } from "./chat-snapshot.ts";
 import type { Chats } from "./chats.ts";
 import type { Commands } from "./commands.ts";
 import type { Intake } from "./intake.ts";
@@ -20,18 +20,22 @@ export function createChatActions(
     readonly commands: Commands;
     readonly intake: Intake;
     readonly views: Views;
+    readonly snapshots: SnapshotReader;
     readonly requireOpen: () => void;
   },
 ): ChatActions {
   const { store, clock, log } = kernel;
-  const { chats, commands, intake, views, requireOpen } = parts;
+  const { chats, commands, intake, views, snapshots, requireOpen } = parts;
 
   /** Nothing waits and nothing runs afterwards; whoever still does finds itself fenced off. */
   const clear = async (key: ChatKey): Promise<void> => {
-    await store.chats.reset(key, clock.now());
-    const entry = chats.get(key);
-    if (entry) chats.discard(entry);
     await forgetTold(kernel, key);
+    try {
+      await store.chats.reset(key, clock.now());
+    } finally {
+      const entry = chats.get(key);
+      if (entry) chats.discard(entry);
+    }
   };
 
   return {
@@ -62,23 +66,22 @@ export function createChatActions(
       const before = await views.recordOf(text);
       requireOpen();
       const { key } = before;
-      if (isUnreadable(before))
-        throw new RequestError(
-          "WRONG_STATE",
-          `the snapshot of chat ${key} cannot be read, so a retry cannot help; \`satibot chats reset ${key}\` starts it afresh`,
-        );
       const { state } = chats.get(key) ?? {};
       if (state === "responding" || state === "committing")
         throw new RequestError("WRONG_STATE", `chat ${key} is answering now; there is nothing to retry`);
-      const result = await store.chats.retry(key, { skip: options.skip ?? false, atMs: clock.now() });
+      // What cannot be read is archived; everything that waits is in rows.
+      const afresh = snapshots.read(before).type === "unreadable";
+      const wasAside = afresh || before.state === "quarantined";
+      // Before the row changes: the row itself says that the person was told.
+      if (wasAside) await forgetTold(kernel, key);
+      const result = await store.chats.retry(key, { skip: options.skip ?? false, afresh, atMs: clock.now() }).finally(kernel.lookSoon);
       // Read again from the store, which counts what waits now.
       const entry = chats.get(key);
       if (entry) chats.discard(entry);
       else chats.wake(key);
-      if (!result || (result.restored === 0 && result.skipped === 0 && before.state !== "quarantined")) {
+      if (!result || (result.restored === 0 && result.skipped === 0 && !wasAside)) {
         throw new RequestError("WRONG_STATE", `chat ${key} has nothing to retry: no turn failed and it is not quarantined`);
       }
-      await forgetTold(kernel, key);
       return views.chat(key);
     },
     passivate: async (text) => {

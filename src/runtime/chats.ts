@@ -8,10 +8,10 @@ import type { AnyActorRef, SnapshotFrom } from "xstate";
 import { chatMachine, type ChatEvent, type ChatInput } from "../../machines/chat.machine.ts";
 import { backoffMs } from "../core/backoff.ts";
 import type { ChatKey } from "../core/chat-key.ts";
-import { invariant, noteOf, type ErrorNote } from "../core/errors.ts";
+import { AmbiguousError, invariant, noteOf, type ErrorNote } from "../core/errors.ts";
 import type { ChatRecord, StoredTimer } from "../ports/store/records.ts";
 import type { SnapshotWrite } from "../ports/store/store.ts";
-import { isUnreadable, restore, stateOf, timersAfter } from "./chat-snapshot.ts";
+import { createSnapshotReader, restore, stateOf, timersAfter, type SnapshotReader } from "./chat-snapshot.ts";
 import { TIMER_HORIZON_MS, type Kernel } from "./kernel.ts";
 import { createPureStep } from "./pure-step.ts";
 import { createRegistry, type Child, type Registry } from "./registry.ts";
@@ -37,19 +37,19 @@ export interface ChatEntry {
   storedEvent: ChatEvent | undefined;
   /** Present while mail is held back. */
   mail: ChatEvent[] | undefined;
-  /** Its stored snapshot cannot be read: nothing overwrites it until a reset. */
+  /** Its stored snapshot cannot be read: nothing overwrites it until a retry or reset. */
   isFrozen: boolean;
   /** Readings of its row so far: only the newest may open it. */
   readings: number;
   /** Appends under way: it is not passivated under them. */
   pins: number;
-  /** Crashes of its machine lately, and the first of them. */
-  crashes: { count: number; sinceMs: number } | undefined;
+  /** Crashes of its machine lately, the first of them, and the revision from which it started then. */
+  crashes: { count: number; sinceMs: number; revision: number } | undefined;
 }
 
 /** Events kept of one revision; older ones give way, and the log says so. */
 const EVENTS_MAX = 256;
-/** A machine that crashes more often within the period is quarantined. */
+/** A machine that crashes more often within the period, or without storing anything in between, is quarantined. */
 const CRASH_INTENSITY = 3;
 const CRASH_PERIOD_MS = 60_000;
 const CRASH_BACKOFF = { baseMs: 100, maxMs: 10_000 };
@@ -99,8 +99,13 @@ export interface Chats {
   readonly idleSince: (beforeMs: number, limit: number) => readonly ChatEntry[];
 }
 
-export function createChats(kernel: Kernel, settings: { readonly debounceMs: number }, effects: ChatEffects): Chats {
+export function createChats(
+  kernel: Kernel,
+  settings: { readonly debounceMs: number; readonly snapshots?: SnapshotReader },
+  effects: ChatEffects,
+): Chats {
   const { store, clock, queue, log, limits, hub } = kernel;
+  const { snapshots = createSnapshotReader() } = settings;
   const entries = new Map<ChatKey, ChatEntry>();
   /** Evictable chats in the order in which they came to rest. */
   const resting = new Map<ChatKey, number>();
@@ -154,9 +159,12 @@ export function createChats(kernel: Kernel, settings: { readonly debounceMs: num
     entry.mail = [];
     resting.delete(key);
     const now = clock.now();
-    const isOld = !entry.crashes || now - entry.crashes.sinceMs > CRASH_PERIOD_MS;
-    entry.crashes = isOld ? { count: 1, sinceMs: now } : { ...entry.crashes!, count: entry.crashes!.count + 1 };
+    // A machine that breaks at the end of each long turn is no better than one that breaks at once.
+    const isOld = !entry.crashes || (now - entry.crashes.sinceMs > CRASH_PERIOD_MS && entry.revision > entry.crashes.revision);
+    entry.crashes = isOld ? { count: 1, sinceMs: now, revision: entry.revision } : { ...entry.crashes!, count: entry.crashes!.count + 1 };
     log.error({ chat: key, crashes: entry.crashes.count, err: cause }, "chat machine crashed");
+    // Put aside already: its row says so, and whoever writes or retries opens it again.
+    if (entry.storedState === "quarantined") return drop(entry);
     if (entry.crashes.count > CRASH_INTENSITY) effects.quarantine(key, { ...noteOf(cause), code: "CHAT_CRASHED" });
     else registry.wakeAt(key, now + backoffMs(CRASH_BACKOFF, entry.crashes.count, kernel.random.next()));
   };
@@ -186,27 +194,36 @@ export function createChats(kernel: Kernel, settings: { readonly debounceMs: num
   const open = (entry: ChatEntry, record: ChatRecord): void => {
     invariant(!entry.actor, `chat ${entry.key} was opened twice`);
     adopt(entry, record);
+    try {
+      begin(entry, record);
+    } catch (error) {
+      // Its alone: whoever opens chats goes on with the next.
+      stop(entry);
+      crashed(entry.key, error);
+    }
+  };
+
+  const begin = (entry: ChatEntry, record: ChatRecord): void => {
+    const reading = snapshots.read(record);
+    entry.isFrozen = reading.type === "unreadable";
     const isSuspect = record.openTurn?.status === "suspect";
-    if (isSuspect && record.openTurn.failures >= limits.maxAttempts) {
+    if (isSuspect && !entry.isFrozen && record.openTurn.failures >= limits.maxAttempts) {
       entry.mail ??= [];
       const message = `its turn ${record.openTurn.turnId} was running each time the process died (${record.openTurn.failures} times alone)`;
       return effects.quarantine(entry.key, { code: "TURN_KILLED_PROCESS", message });
     }
-    const restored = restore(record, inputOf(entry.key));
-    const actor = registry.create(entry.key, restored ? { snapshot: restored } : { input: inputOf(entry.key) });
+    const restored = restore(record, reading, inputOf(entry.key));
+    const actor = registry.create(entry.key, restored ? { snapshot: restored.snapshot } : { input: inputOf(entry.key) });
     entry.actor = actor;
-    entry.isFrozen = isUnreadable(record);
-    if (entry.isFrozen) {
+    if (reading.type === "unreadable") {
       // Before its rows are known: no turn may run and store over what cannot be read.
-      const error = {
-        code: "SNAPSHOT_UNREADABLE",
-        message: `its stored snapshot cannot be read; \`satibot chats reset ${entry.key}\` starts it afresh`,
-      };
-      actor.send({ type: "chat.quarantined", error });
-      effects.quarantine(entry.key, error);
-    } else if (restored) {
-      for (const timer of record.timers) queue.scheduleAt(actor, actor, timer.event, timer.dueAtMs, timer.id);
+      actor.send({ type: "chat.quarantined", error: reading.error });
+      effects.quarantine(entry.key, reading.error);
     }
+    for (const timer of restored?.timers ?? []) queue.scheduleAt(actor, actor, timer.event, timer.dueAtMs, timer.id);
+    // A satibot that can read it again: the row is not of a chat put aside any more, and its next commit says so.
+    if (restored && restored.value !== "quarantined" && record.state === "quarantined")
+      actor.send({ type: "chat.retried", waiting: record.waiting });
     enter(entry, actor.getSnapshot());
     entry.sinceMs = restored ? record.sinceMs : entry.sinceMs;
     if (record.waiting > 0 || isSuspect) {
@@ -301,6 +318,8 @@ export function createChats(kernel: Kernel, settings: { readonly debounceMs: num
       return true;
     } catch (error) {
       log.warn({ chat: entry.key, err: error }, "chat could not be stored; it stays live");
+      // Perhaps stored after all: what its row says now is where it goes on.
+      if (error instanceof AmbiguousError) discard(entry);
       return false;
     } finally {
       if (entry.actor === actor) handOver(entry);

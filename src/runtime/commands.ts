@@ -77,9 +77,22 @@ export function createCommands(kernel: Kernel, chats: Chats, runner: TurnRunner,
       delivered: isDelivered,
       atMs: clock.now(),
     };
-    const result = await untilStored(kernel, { chat: key, seq: row.seq }, () => store.chats.command(request));
-    if (result === undefined || result === "ended") return;
+    let isRepeated = false;
+    const result = await untilStored(
+      kernel,
+      { chat: key, seq: row.seq },
+      () => store.chats.command(request),
+      async () => {
+        isRepeated = true;
+        return undefined;
+      },
+    );
     const entry = chats.get(key);
+    if (result === undefined || result === "ended") {
+      // Carried out by the call whose answer was lost: the chat begins again from its row, which knows.
+      if (isRepeated && entry) chats.discard(entry);
+      return;
+    }
     if (entry) entry.fence = Math.max(entry.fence, result.fence);
     const running = runner.runOf(key);
     chats.send(key, { type: "chat.stopped", dropped: result.dropped });

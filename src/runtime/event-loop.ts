@@ -22,6 +22,7 @@ import type { CronJobInput, EventLoop, Health, PairingCode } from "./api.ts";
 import { createChannels } from "./channels.ts";
 import { createChats, type Chats } from "./chats.ts";
 import { createChatActions } from "./chat-actions.ts";
+import { createSnapshotReader, type SnapshotReader } from "./chat-snapshot.ts";
 import { createCommands } from "./commands.ts";
 import { createDeliveries } from "./deliveries.ts";
 import { drain } from "./drain.ts";
@@ -50,6 +51,8 @@ export interface EventLoopParts {
   readonly limits?: Partial<Limits>;
   readonly channels?: readonly Channel[];
   readonly debounceMs?: number;
+  /** Reads what is stored of chats; the machine's own versions by default. */
+  readonly snapshots?: SnapshotReader;
   /** Shows a pairing code to whoever runs the bot; it must not go into a log. */
   readonly tellCode?: (code: PairingCode) => void;
   /** Facts that only the host process knows. */
@@ -81,8 +84,21 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
   });
   const hub = createStreamHub();
   const turnQueue = createTurnQueue({ slots: limits.concurrentTurns, clock, grant: (key) => chats.send(key, { type: "slot.granted" }) });
-  const kernel: Kernel = { store, clock, random, log, limits, agent, queue, turnQueue, hub, closed: ended.signal };
+  const kernel: Kernel = {
+    store,
+    clock,
+    random,
+    log,
+    limits,
+    agent,
+    queue,
+    turnQueue,
+    hub,
+    lookSoon: () => maintenance.lookSoon(),
+    closed: ended.signal,
+  };
 
+  const snapshots = parts.snapshots ?? createSnapshotReader();
   const runner = createTurnRunner(kernel, (key) => chats.get(key)?.fence ?? 0);
   const outgoing: Outgoing = {
     wayOf: (key) => deliveries.wayOf(key),
@@ -98,7 +114,7 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
   });
   const chats: Chats = createChats(
     kernel,
-    { debounceMs: parts.debounceMs ?? 0 },
+    { debounceMs: parts.debounceMs ?? 0, snapshots },
     {
       implementations: {
         actors: { runTurn: fromCallback<ChatEvent, TurnInput>(({ input, sendBack }) => runner.start(input, sendBack)) },
@@ -132,7 +148,7 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
   const views = createViews(kernel, chats, runner);
   const maintenance = createMaintenance(kernel, { chats, deliveries, jobs, commands });
 
-  const actions = createChatActions(kernel, { chats, commands, intake, views, requireOpen: () => requireOpen() });
+  const actions = createChatActions(kernel, { chats, commands, intake, views, snapshots, requireOpen: () => requireOpen() });
 
   let bootError: unknown;
   let startedAt = 0;

@@ -182,6 +182,7 @@ export function createIntake(
       results = await store.inbox.append(planned.requests);
     } catch (error) {
       planned.cancel();
+      kernel.lookSoon();
       throw error;
     }
     planned.finish(results);

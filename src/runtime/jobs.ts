@@ -6,6 +6,7 @@ import type { AnyActorRef, SnapshotFrom } from "xstate";
 import { cronJobMachine, type CronJobEvent } from "../../machines/cron-job.machine.ts";
 import { parseChatKey, type ChatKey } from "../core/chat-key.ts";
 import { textContent } from "../core/content.ts";
+import { invariant } from "../core/errors.ts";
 import type { JobRecord } from "../ports/store/records.ts";
 import type { Intake } from "./intake.ts";
 import { TIMER_HORIZON_MS, type Kernel } from "./kernel.ts";
@@ -46,13 +47,18 @@ export function createJobs(kernel: Kernel, intake: Intake): Jobs {
   const live = new Map<string, Child<CronJobEvent, JobSnapshot> & AnyActorRef>();
   const armed = new Map<string, number>();
   const delivering = new Map<string, string>();
+  /** Jobs whose rows were found unreadable. */
+  const unreadable = new Set<string>();
   let isClosed = false;
 
   const claimInstant = async (id: string, instantMs: number): Promise<void> => {
     const tell = (event: CronJobEvent): void => live.get(id)?.send(event);
     try {
       const job = await store.jobs.get(id);
-      if (!job || job.paused || job.nextAtMs !== instantMs || isClosed) return tell({ type: "instant.gone" });
+      if (!job || job.paused || job.nextAtMs !== instantMs || isClosed) {
+        if (job && !isClosed) arm(job);
+        return tell({ type: "instant.gone" });
+      }
       const nowMs = clock.now();
       const nextAtMs = nextTickAfter(job.schedule, Math.max(instantMs, nowMs));
       const runId = random.id();
@@ -83,6 +89,7 @@ export function createJobs(kernel: Kernel, intake: Intake): Jobs {
       if (nextAtMs !== undefined) arm({ ...job, nextAtMs });
     } catch (error) {
       log.error({ job: id, err: error }, "instant could not be claimed; trying again");
+      kernel.lookSoon();
       tell({ type: "store.failed", delayMs: 1_000 });
     }
   };
@@ -139,9 +146,23 @@ export function createJobs(kernel: Kernel, intake: Intake): Jobs {
 
   const arm = (job: JobRecord): void => {
     if (job.paused || job.nextAtMs === undefined || isClosed) return disarm(job.id);
-    if (job.nextAtMs - clock.now() > TIMER_HORIZON_MS) return disarm(job.id);
+    if (job.nextAtMs - clock.now() > TIMER_HORIZON_MS || !isComputable(job)) return disarm(job.id);
     armed.set(job.id, job.nextAtMs);
     registry.wakeAt(job.id, job.nextAtMs);
+  };
+
+  /** A row whose schedule cannot be computed concerns that job alone: it never fires, and the log says so once. */
+  const isComputable = (job: JobRecord): boolean => {
+    try {
+      const next = nextTickAfter(job.schedule, clock.now());
+      invariant(next === undefined || Number.isFinite(next), `its next instant would be ${next}`);
+      return true;
+    } catch (error) {
+      if (!unreadable.has(job.id))
+        log.error({ job: job.id, err: error }, "the schedule of a cron job cannot be read; add the job again or remove it");
+      unreadable.add(job.id);
+      return false;
+    }
   };
 
   const disarm = (id: string): void => {
@@ -160,6 +181,7 @@ export function createJobs(kernel: Kernel, intake: Intake): Jobs {
       do {
         const page = await store.jobs.list({ limit: PAGE, cursor });
         for (const job of page.items) {
+          if (!isComputable(job)) continue;
           const next = job.nextAtMs === undefined ? undefined : nextTickAfter(job.schedule, clock.now());
           if (next === undefined || job.nextAtMs === undefined || job.nextAtMs - next <= AHEAD_MAX_MS) arm(job);
           else {

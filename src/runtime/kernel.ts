@@ -21,6 +21,8 @@ export interface Kernel {
   readonly queue: SchedulingQueue;
   readonly turnQueue: TurnQueue;
   readonly hub: StreamHub;
+  /** An answer of the store was lost: chats are compared with their rows shortly, beside normal work. */
+  readonly lookSoon: () => void;
   /** Aborted when the runtime has stopped: ends every retry loop. */
   readonly closed: AbortSignal;
 }
@@ -32,18 +34,21 @@ const STORE_BACKOFF = { baseMs: 50, maxMs: 2_000 };
 
 /**
  * Asks a store that cannot commit now again until it can or the runtime stops (then undefined): for what is in memory only.
+ * A call that failed may have been committed all the same, its answer lost: `look` finds what it came to before it is repeated.
  * Any other error is the caller's.
  */
 export async function untilStored<T>(
-  kernel: Pick<Kernel, "clock" | "closed" | "log" | "random">,
+  kernel: Pick<Kernel, "clock" | "closed" | "log" | "random" | "lookSoon">,
   facts: object,
   attempt: () => Promise<T>,
+  look: () => Promise<T | undefined>,
 ): Promise<T | undefined> {
   for (let failures = 1; !kernel.closed.aborted; failures += 1) {
     try {
-      return await attempt();
+      return (failures > 1 ? await look() : undefined) ?? (await attempt());
     } catch (error) {
       if (!(error instanceof RuntimeError && error.code === "STORE_UNAVAILABLE")) throw error;
+      kernel.lookSoon();
       kernel.log.error({ ...facts, failures, err: error }, "the store cannot commit; trying again");
       await pause(kernel, backoffMs(STORE_BACKOFF, failures, kernel.random.next()));
     }

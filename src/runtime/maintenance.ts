@@ -8,6 +8,8 @@ import { TIMER_HORIZON_MS, pause, type Kernel } from "./kernel.ts";
 export interface Maintenance {
   /** Opens the chats that have work, a bounded number at a time. Runs beside normal work; at boot, and then as a net. */
   readonly recover: () => Promise<void>;
+  /** The same in a moment, once for all who ask meanwhile. */
+  readonly lookSoon: () => void;
   readonly refill: () => Promise<void>;
   readonly maintain: () => Promise<void>;
   /** The system clock was set. */
@@ -18,6 +20,7 @@ export interface Maintenance {
 }
 
 const PAGE = 500;
+const LOOK_AFTER_MS = 1_000;
 /** Chats waiting for a slot beyond which recovery lets them go first. */
 const BACKLOG_MAX = 5_000;
 const PASSIVATE_BATCH = 500;
@@ -39,6 +42,7 @@ export function createMaintenance(
   let believedAheadMs = 0;
   let steppedMs = Number.NEGATIVE_INFINITY;
   let isAtWork = false;
+  let isLookDue = false;
 
   const refill = async (): Promise<void> => {
     for (const { chat, timer } of await store.timers.dueBefore(clock.now() + TIMER_HORIZON_MS, REFILL_MAX)) {
@@ -102,6 +106,14 @@ export function createMaintenance(
 
   return {
     recover,
+    lookSoon: () => {
+      if (isLookDue) return;
+      isLookDue = true;
+      void pause(kernel, LOOK_AFTER_MS).then(() => {
+        isLookDue = false;
+        return recover();
+      });
+    },
     refill,
     clockStepped: async (byMs) => {
       log.warn({ byMs }, "the system clock was set; waits go on as they were, instants follow the new time");

@@ -12,6 +12,7 @@ import type { Claim, FailCommit, SnapshotWrite, TurnCommit } from "../ports/stor
 import type { ChatEntry, Chats } from "./chats.ts";
 import { untilStored, type Kernel } from "./kernel.ts";
 import { splitText } from "./split-text.ts";
+import { committedTurn, failedTurn } from "./turn-lookup.ts";
 import type { TurnRun, TurnRunner } from "./turn-runner.ts";
 
 /** What the commit needs to know of the outgoing side. */
@@ -104,9 +105,10 @@ export function createTurnCommits(
     const way = target === undefined ? undefined : outgoing.wayOf(target);
     const pieces = way ? replies.flatMap((reply) => piecesOf(reply, way.maxUnits)) : [];
     const mayDeliver = way?.isDelivered ?? true;
-    const isReserved = !mayDeliver && target === entry.key && pieces.length > 0 && outgoing.reserve(entry.key);
     const event: ChatEvent = { type: "turn.committed", consumed: claim.rows.length };
+    // May throw: before the reservation, which nobody would end.
     const write = chats.successor(entry, event);
+    const isReserved = !mayDeliver && target === entry.key && pieces.length > 0 && outgoing.reserve(entry.key);
     const request: TurnCommit = {
       chat: entry.key,
       fence: claim.fence,
@@ -120,7 +122,12 @@ export function createTurnCommits(
     };
     let result: Awaited<ReturnType<typeof store.turns.commit>> | undefined;
     try {
-      result = await untilStored(kernel, { chat: entry.key }, () => store.turns.commit(request));
+      result = await untilStored(
+        kernel,
+        { chat: entry.key },
+        () => store.turns.commit(request),
+        () => committedTurn(store, claim, target),
+      );
     } catch (error) {
       // The store will never take this result: the attempt has failed, and is counted as any other.
       if (isReserved) outgoing.cancel(entry.key);
@@ -158,7 +165,12 @@ export function createTurnCommits(
       write,
       atMs: clock.now(),
     };
-    const result = await untilStored(kernel, { chat: entry.key }, () => store.turns.fail(request));
+    const result = await untilStored(
+      kernel,
+      { chat: entry.key },
+      () => store.turns.fail(request),
+      () => failedTurn(store, claim, request.outcome),
+    );
     if (result === "fenced" || result === undefined) return fenced(entry, run, result);
     if (!isAbort) counters[isGivenUp ? "givenUp" : "failed"] += 1;
     announce(entry.key, claim, isAbort ? "aborted" : "failed", result.parts);

@@ -7,7 +7,7 @@ import { parseContent, textContent, textOf, type Content } from "../core/content
 import { RuntimeError, TerminalError, TransientError, noteOf } from "../core/errors.ts";
 import type { Turn } from "../ports/agent.ts";
 import type { Claim } from "../ports/store/store.ts";
-import type { Kernel } from "./kernel.ts";
+import { untilStored, type Kernel } from "./kernel.ts";
 
 export type TurnOutcome =
   | { readonly type: "done"; readonly replies: readonly Content[] }
@@ -174,7 +174,10 @@ export function createTurnRunner(kernel: Kernel, fenceOf: (key: ChatKey) => numb
         if (place >= STEPS_MAX) throw new TerminalError("AGENT_FAILED", `more than ${STEPS_MAX} steps in one turn; split the work`);
         const value = await fn();
         const entry = { place: place++, type: "step", key, body: JSON.stringify(value ?? null), atMs: clock.now() } as const;
-        if (run.abort.signal.aborted || (await store.turns.journal(run.key, claim.fence, claim.turnId, entry)) === "fenced") {
+        const write = (): Promise<"written" | "fenced"> =>
+          run.abort.signal.aborted ? Promise.resolve("fenced") : store.turns.journal(run.key, claim.fence, claim.turnId, entry);
+        // The same place replaces, so a repetition needs no look.
+        if ((await untilStored(kernel, { chat: run.key, turn: claim.turnId }, write, async () => undefined)) !== "written") {
           throw new RuntimeError("FENCED", `turn ${claim.turnId} was taken over; this attempt must end`);
         }
         journaled.set(key, entry);

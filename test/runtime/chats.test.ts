@@ -30,6 +30,7 @@ async function openChats() {
     queue,
     turnQueue: createTurnQueue({ slots: 1, clock, grant: silent }),
     hub: createStreamHub(),
+    lookSoon: () => undefined,
     closed: new AbortController().signal,
   };
   const quarantined: { key: ChatKey; code: string }[] = [];

@@ -73,6 +73,8 @@ export interface ChatRecord {
   readonly lastMessageAtMs: number | undefined;
   readonly lastReplyAtMs: number | undefined;
   readonly error: ErrorNote | undefined;
+  /** Columns of the row that hold what no satibot wrote; they read as empty, and stay as they are until a retry or reset. */
+  readonly damaged?: readonly string[];
 }
 
 /** `started`: running when the row was written. `suspect`: found started after an unclean end. `waiting`: between attempts, or asking. */

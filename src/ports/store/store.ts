@@ -75,7 +75,8 @@ export interface InboxStore {
 
 /** What a commit stores of the machine: guarded by nothing but the fence of its call. `state` and `since` feed lists and `why`. */
 export interface SnapshotWrite {
-  readonly snapshot: StoredSnapshot;
+  /** Undefined leaves what is stored, the timers too: for a chat whose snapshot cannot be read. */
+  readonly snapshot: StoredSnapshot | undefined;
   readonly state: string;
   readonly sinceMs: number;
   readonly timers: readonly StoredTimer[];
@@ -133,10 +134,13 @@ export interface ChatStore {
   >;
   /** Archives history and snapshot, drops all waiting rows and timers, closes the open turn, raises the fence. */
   readonly reset: (chat: ChatKey, atMs: number) => Promise<{ readonly dropped: number; readonly fence: number } | undefined>;
-  /** Rows `failed` by the last given-up turn wait again, as a new turn. Answers how many. `skip` ends the open turn's rows as failed instead. Raises the fence. */
+  /**
+   * Rows `failed` by the last given-up turn wait again, as a new turn. Answers how many. `skip` ends the open turn's rows as failed instead.
+   * Raises the fence. A chat that is `quarantined` leaves that, and nothing that was given up before comes back. `afresh` archives the snapshot and drops the timers, so that the machine starts from what waits.
+   */
   readonly retry: (
     chat: ChatKey,
-    options: { readonly skip: boolean; readonly atMs: number },
+    options: { readonly skip: boolean; readonly afresh?: boolean; readonly atMs: number },
   ) => Promise<{ readonly restored: number; readonly skipped: number; readonly fence: number } | undefined>;
   /** The platform moved the chat: `from` keeps its key and gets a new address. */
   readonly readdress: (chat: ChatKey, address: string) => Promise<void>;

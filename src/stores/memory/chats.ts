@@ -130,15 +130,21 @@ export function reset(disk: Disk, key: ChatKey, atMs: number): { readonly droppe
 export function retry(
   disk: Disk,
   key: ChatKey,
-  options: { readonly skip: boolean; readonly atMs: number },
+  options: { readonly skip: boolean; readonly afresh?: boolean; readonly atMs: number },
 ): Awaited<ReturnType<ChatStore["retry"]>> {
   const chat = disk.chats.get(key);
   if (!chat) return undefined;
   chat.fence += 1;
   chat.error = undefined;
+  const wasAside = chat.state === "quarantined" || options.afresh === true;
+  if (chat.state === "quarantined") Object.assign(chat, { state: "idle", sinceMs: options.atMs });
+  if (options.afresh === true) {
+    disk.timed.delete(chat);
+    Object.assign(chat, { snapshot: undefined, timers: [] } satisfies Partial<Chat>);
+  }
   const { openTurn } = chat;
   if (options.skip) return { restored: 0, skipped: skipOpen(disk, chat, options.atMs), fence: chat.fence };
-  if (!openTurn) return { restored: restoreFailed(chat), skipped: 0, fence: chat.fence };
+  if (!openTurn) return { restored: wasAside ? 0 : restoreFailed(chat), skipped: 0, fence: chat.fence };
   openTurn.failures = 0;
   openTurn.status = "waiting";
   return { restored: openTurn.rows.filter((row) => row.status === "waiting").length, skipped: 0, fence: chat.fence };

@@ -159,7 +159,7 @@ export function fail(
     turn.error = { ...request.error };
   }
   const parts = request.reply ? say(chat, request.reply, `${turn.turnId}.error`, request.delivered, request.atMs) : [];
-  if (request.write && snapshot !== undefined) writeSnapshot(disk, chat, request.write, snapshot);
+  if (request.write) writeSnapshot(disk, chat, request.write, snapshot);
   return { parts, revision: chat.revision, ended, waiting: chat.waiting.length };
 }
 

@@ -1,7 +1,7 @@
 /** The small modules: timers, key-value cells and nodes. */
 import type { ChatKey } from "../../core/chat-key.ts";
 import type { StoredTimer } from "../../ports/store/records.ts";
-import { json } from "./chat-row.ts";
+import { json, timersOf } from "./chat-row.ts";
 import type { Engine } from "./engine.ts";
 
 export function timersDueBefore(
@@ -15,7 +15,7 @@ export function timersDueBefore(
       beforeMs,
       limit,
     )
-    .flatMap(({ key, timers }) => (json<StoredTimer[]>(timers) ?? []).map((timer) => ({ chat: key, timer })))
+    .flatMap(({ key, timers }) => (timersOf(timers) ?? []).map((timer) => ({ chat: key, timer })))
     .filter(({ timer }) => timer.dueAtMs < beforeMs)
     .sort((a, b) => a.timer.dueAtMs - b.timer.dueAtMs)
     .slice(0, limit);

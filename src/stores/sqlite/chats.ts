@@ -3,7 +3,7 @@ import type { ChatKey } from "../../core/chat-key.ts";
 import type { ChatRecord, Page, PageRequest } from "../../ports/store/records.ts";
 import type { ChatFilter, ChatStore, CommandCommit, SnapshotWrite } from "../../ports/store/store.ts";
 import { chain, type ChainedLog } from "./chain.ts";
-import { chatOfRow, json, recordOf, type ChatRow, type ChatSql } from "./chat-row.ts";
+import { chatOfRow, json, recordOf, settingsOf, type ChatRow, type ChatSql } from "./chat-row.ts";
 import type { Engine, Value } from "./engine.ts";
 import { endHeld, heldRows } from "./held.ts";
 import { eventsOf, historyOf, rowsOfLastFailed, turnsOf, writeLedger, writeSnapshot, type LedgerSql } from "./ledger.ts";
@@ -76,8 +76,7 @@ export function command(engine: Engine, request: CommandCommit): Awaited<ReturnT
   chat.commands -= 1;
   const dropped = request.stop ? stop(engine, chat, request.seq, request.atMs) : 0;
   if (request.archive) chat.archived = chat.ledger;
-  if (Object.keys(request.settings).length > 0)
-    chat.settings = JSON.stringify({ ...json<Record<string, string>>(chat.settings), ...request.settings });
+  if (Object.keys(request.settings).length > 0) chat.settings = JSON.stringify({ ...settingsOf(chat.settings), ...request.settings });
   engine.changed(chat, "intake");
   engine.changed(chat, "rest");
   const reply = request.reply?.map((item) =>
@@ -97,6 +96,7 @@ export function command(engine: Engine, request: CommandCommit): Awaited<ReturnT
 /** Closes the open turn and drops the messages older than `seq`; whoever runs the turn is fenced off. */
 function stop(engine: Engine, chat: ChatRow, seq: number, atMs: number): number {
   chat.fence += 1;
+  heal(engine, chat);
   let dropped = 0;
   if (chat.open) {
     const { open } = chat;
@@ -130,20 +130,9 @@ export function reset(engine: Engine, key: ChatKey, atMs: number): { readonly dr
   if (!chat) return undefined;
   const dropped = stop(engine, chat, Number.MAX_SAFE_INTEGER, atMs);
   engine.run("UPDATE inbox SET status = 'dropped' WHERE chat = ? AND status = 'waiting'", chat.id);
-  if (chat.snapshot !== null) {
-    engine.run(
-      "INSERT OR REPLACE INTO archived_snapshots (chat, revision, at, snapshot) VALUES (?, ?, ?, ?)",
-      chat.id,
-      chat.revision,
-      atMs,
-      chat.snapshot,
-    );
-  }
+  archiveSnapshot(engine, chat, atMs);
   Object.assign(chat, {
     commands: 0,
-    snapshot: null,
-    timers: null,
-    timer_at: null,
     state: "idle",
     since_at: atMs,
     error: null,
@@ -153,17 +142,48 @@ export function reset(engine: Engine, key: ChatKey, atMs: number): { readonly dr
   return { dropped, fence: chat.fence };
 }
 
+/** The machine starts afresh; what it was is kept beside. */
+function archiveSnapshot(engine: Engine, chat: ChatRow, atMs: number): void {
+  if (chat.snapshot !== null) {
+    engine.run(
+      "INSERT OR REPLACE INTO archived_snapshots (chat, revision, at, snapshot) VALUES (?, ?, ?, ?)",
+      chat.id,
+      chat.revision,
+      atMs,
+      chat.snapshot,
+    );
+  }
+  Object.assign(chat, { snapshot: null, timers: null, timer_at: null });
+  engine.changed(chat, "machine");
+  engine.changed(chat, "rest");
+}
+
+/** Columns that cannot be read become empty ones, and the rows that a lost turn held wait again. */
+function heal(engine: Engine, chat: ChatRow): void {
+  if (settingsOf(chat.settings) === undefined) {
+    chat.settings = "{}";
+    engine.changed(chat, "rest");
+  }
+  if (chat.damagedTurn === undefined) return;
+  chat.damagedTurn = undefined;
+  engine.run("UPDATE inbox SET status = 'waiting', turn_id = NULL WHERE chat = ? AND status = 'held'", chat.id);
+  engine.changed(chat, "intake");
+}
+
 export function retry(
   engine: Engine,
   key: ChatKey,
-  options: { readonly skip: boolean; readonly atMs: number },
+  options: { readonly skip: boolean; readonly afresh?: boolean; readonly atMs: number },
 ): Awaited<ReturnType<ChatStore["retry"]>> {
   const chat = engine.chat(key);
   if (!chat) return undefined;
   chat.fence += 1;
   chat.error = null;
-  engine.changed(chat, "intake");
-  engine.changed(chat, "rest");
+  const wasAside = chat.state === "quarantined" || options.afresh === true;
+  if (chat.state === "quarantined") Object.assign(chat, { state: "idle", since_at: options.atMs });
+  heal(engine, chat);
+  if (options.afresh === true) archiveSnapshot(engine, chat, options.atMs);
+  for (const side of ["intake", "machine", "rest"] as const) engine.changed(chat, side);
   const { open } = chat;
   if (options.skip) {
     const skipped = open ? endHeld(engine, chat, open, () => "failed") : 0;
@@ -173,7 +193,7 @@ export function retry(
     }
     return { restored: 0, skipped, fence: chat.fence };
   }
-  if (!open) return { restored: restoreFailed(engine, chat), skipped: 0, fence: chat.fence };
+  if (!open) return { restored: wasAside ? 0 : restoreFailed(engine, chat), skipped: 0, fence: chat.fence };
   Object.assign(open, { failures: 0, status: "waiting" });
   return { restored: open.rows.length, skipped: 0, fence: chat.fence };
 }
@@ -226,8 +246,17 @@ export function exportChat(engine: Engine, key: ChatKey): Readonly<Record<string
     history: ledger.flatMap((row) => historyOf([row]).map((entry) => ({ ...entry, isArchived: row.id <= chat.archived }))),
     outbox: rowsOf<PartSql>(engine, "outbox", chat).map((row) => partOfRow(key, row)),
     events: eventsOf(ledger),
-    archivedSnapshots: archived.map((row) => ({ revision: row.revision, atMs: row.at, snapshot: json(row.snapshot) })),
+    archivedSnapshots: archived.map((row) => ({ revision: row.revision, atMs: row.at, snapshot: textOrJson(row.snapshot) })),
   };
+}
+
+/** What cannot be read is kept as it is. */
+function textOrJson(text: string): unknown {
+  try {
+    return json(text);
+  } catch {
+    return text;
+  }
 }
 
 export function erase(engine: Engine, key: ChatKey): boolean {

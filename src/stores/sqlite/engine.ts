@@ -154,7 +154,7 @@ function createChatCache(get: Engine["get"], run: Engine["run"]): ChatCache {
       for (const [row, sides] of dirty) {
         const { sql, columns } = updateOf(sides);
         const values: Value[] = [];
-        for (const column of columns) values.push(column === "turn" ? packTurn(row.open) : row[column]);
+        for (const column of columns) values.push(column === "turn" ? (row.damagedTurn ?? packTurn(row.open)) : row[column]);
         values.push(row.id);
         run(sql, ...values);
       }

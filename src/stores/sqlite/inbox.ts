@@ -65,7 +65,8 @@ function refuse(engine: Engine, chat: ChatRow, wire: AppendWire): AppendAnswer {
 function accept(engine: Engine, chat: ChatRow, wire: AppendWire, seq: number, runId: string | undefined): AppendAnswer {
   const [, address, kind, turnClass, content, sender, receivedAtMs, , , , , , , isOpened, claimTurnId, isSuspect] = wire;
   const isMessage = kind === "message";
-  const isClaimed = claimTurnId !== null && isMessage && chat.waiting === 0 && chat.open === undefined;
+  const isFree = chat.waiting === 0 && chat.open === undefined && chat.damagedTurn === undefined && chat.state !== "quarantined";
+  const isClaimed = claimTurnId !== null && isMessage && isFree;
   const id = engine.nextId("inbox");
   engine.run(
     INSERT,

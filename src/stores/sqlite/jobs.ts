@@ -15,7 +15,30 @@ interface JobSql {
   readonly next_at: number | null;
 }
 
-const jobOf = (row: JobSql): JobRecord => ({ ...(JSON.parse(row.body) as JobRecord), nextAtMs: row.next_at ?? undefined });
+/** A row that cannot be read must not stop those beside it: it is listed as a paused job, which can be replaced or removed by its id. */
+function jobOf(row: JobSql): JobRecord {
+  const { id, next_at: nextAtMs, body } = row;
+  try {
+    const job = JSON.parse(body) as JobRecord;
+    if (job.id === id && typeof job.message === "string" && typeof job.schedule.kind === "string") {
+      return { ...job, nextAtMs: nextAtMs ?? undefined };
+    }
+  } catch {
+    // Told below.
+  }
+  return {
+    id,
+    name: "its row cannot be read; put or remove the job",
+    message: "",
+    schedule: { kind: "at", atMs: 0 },
+    deliverTo: undefined,
+    turnClass: "cron",
+    origin: "library",
+    paused: true,
+    nextAtMs: undefined,
+    createdAtMs: 0,
+  };
+}
 
 export function put(engine: Engine, job: JobRecord): "added" | "replaced" {
   const isKnown = engine.get("SELECT 1 FROM jobs WHERE id = ?", job.id) !== undefined;

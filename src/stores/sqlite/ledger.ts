@@ -2,7 +2,7 @@
 import type { ChatKey } from "../../core/chat-key.ts";
 import type { EventRecord, HistoryEntry, TurnRecord, TurnStatus } from "../../ports/store/records.ts";
 import { chain } from "./chain.ts";
-import { json, type ChatRow, type StoredTurn } from "./chat-row.ts";
+import { readable, type ChatRow, type StoredTurn } from "./chat-row.ts";
 import type { Engine } from "./engine.ts";
 import type { WriteWire } from "./wire.ts";
 
@@ -55,9 +55,10 @@ export function writeSnapshot(
   write: WriteWire,
   added: { readonly turn?: string | null; readonly history?: string | null } = {},
 ): void {
-  const [snapshot, state, sinceMs, timers, timerAtMs, events, stateBefore, error, atMs] = write;
+  const [snapshot, state, sinceMs, , , events, stateBefore, error, atMs] = write;
+  const [timers, timerAtMs] = snapshot === null ? [chat.timers, chat.timer_at] : [write[3], write[4]];
   chat.revision += 1;
-  chat.snapshot = snapshot;
+  chat.snapshot = snapshot ?? chat.snapshot;
   chat.state = state;
   chat.since_at = sinceMs;
   if (timers !== chat.timers || error !== chat.error) {
@@ -96,7 +97,8 @@ export function endedTurn(open: StoredTurn, status: TurnStatus, atMs: number, er
 }
 
 function packedEnd(row: LedgerSql): PackedEnd | undefined {
-  return json<PackedEnd>(row.turn);
+  const packed = readable<PackedEnd>(row.turn);
+  return Array.isArray(packed) ? packed : undefined;
 }
 
 export function turnsOf(key: ChatKey, rows: readonly LedgerSql[]): readonly TurnRecord[] {
@@ -104,7 +106,7 @@ export function turnsOf(key: ChatKey, rows: readonly LedgerSql[]): readonly Turn
     const end = packedEnd(row);
     if (!end) return [];
     const [turnId, status, attempt, failures, startedAtMs, endedAtMs, error] = end;
-    return [{ chat: key, turnId, status, attempt, failures, startedAtMs, endedAtMs, error: json(error) }];
+    return [{ chat: key, turnId, status, attempt, failures, startedAtMs, endedAtMs, error: readable(error) }];
   });
 }
 
@@ -116,7 +118,7 @@ export function eventsOf(rows: readonly LedgerSql[]): readonly EventRecord[] {
           {
             revision: row.revision,
             atMs: row.at,
-            events: JSON.parse(row.events) as EventRecord["events"],
+            events: readable<EventRecord["events"]>(row.events) ?? [],
             stateBefore: row.before,
             stateAfter: row.after,
           },
@@ -125,7 +127,7 @@ export function eventsOf(rows: readonly LedgerSql[]): readonly EventRecord[] {
 }
 
 export function historyOf(rows: readonly LedgerSql[]): readonly HistoryEntry[] {
-  return rows.flatMap((row) => json<HistoryEntry[]>(row.history) ?? []);
+  return rows.flatMap((row) => readable<HistoryEntry[]>(row.history) ?? []);
 }
 
 /** The newest `limit` entries that are not archived, oldest first. */

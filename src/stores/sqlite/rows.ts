@@ -1,6 +1,6 @@
 /** Rows as SQLite gives them, and as the port has them. */
 import type { ChatKey } from "../../core/chat-key.ts";
-import type { Content } from "../../core/content.ts";
+import { textContent, type Content } from "../../core/content.ts";
 import type { TurnClass } from "../../core/turn-class.ts";
 import type {
   InboxKind,
@@ -14,7 +14,7 @@ import type {
   RunStatus,
   TurnRecord,
 } from "../../ports/store/records.ts";
-import { json, optional, type ChatRow, type StoredTurn } from "./chat-row.ts";
+import { optional, readable, type ChatRow, type StoredTurn } from "./chat-row.ts";
 
 export interface InboxSql {
   readonly id: number;
@@ -30,14 +30,26 @@ export interface InboxSql {
   readonly run_id: string | null;
 }
 
+/** Stands for what a damaged row said. The row stays as it is, and neither its chat nor a list with others stops at it. */
+const DAMAGED = textContent("[this was damaged in the store and cannot be read]");
+
+function contentOf(column: string): Content {
+  const content = readable<unknown>(column);
+  return isContent(content) ? content : DAMAGED;
+}
+
+function isContent(value: unknown): value is Content {
+  return Array.isArray(value) && value.every((item: unknown) => typeof item === "object" && item !== null && "type" in item);
+}
+
 export function inboxOfRow(chat: ChatKey, row: InboxSql): InboxRow {
   return {
     chat,
     seq: row.seq,
     kind: row.kind,
     turnClass: row.class,
-    content: JSON.parse(row.content) as Content,
-    sender: json(row.sender),
+    content: contentOf(row.content),
+    sender: readable(row.sender),
     receivedAtMs: row.received_at,
     status: row.status === "held" ? "waiting" : row.status,
     turnId: optional(row.turn_id),
@@ -53,7 +65,7 @@ export function turnOfOpen(chat: ChatRow, open: StoredTurn): TurnRecord {
     failures: open.failures,
     startedAtMs: open.startedAtMs,
     endedAtMs: undefined,
-    error: json(open.error),
+    error: readable(open.error),
   };
 }
 
@@ -97,15 +109,15 @@ export function partOfRow(chat: ChatKey, row: PartSql): OutboxPart {
     turnId: row.group_id,
     part: row.part,
     of: row.of,
-    content: JSON.parse(row.content) as Content,
+    content: contentOf(row.content),
     status: row.status,
     attempts: row.attempts,
     ambiguous: row.ambiguous === 1,
     createdAtMs: row.created_at,
     nextTryAtMs: optional(row.next_try_at),
     platformId: optional(row.platform_id),
-    error: json(row.error),
-    inReplyTo: JSON.parse(row.in_reply_to) as number[],
+    error: readable(row.error),
+    inReplyTo: readable<number[]>(row.in_reply_to) ?? [],
   };
 }
 
@@ -130,6 +142,6 @@ export function runOfRow(row: RunSql): RunRecord {
     endedAtMs: optional(row.ended_at),
     status: row.status,
     delivery: row.delivery,
-    error: json(row.error),
+    error: readable(row.error),
   };
 }

@@ -12,7 +12,7 @@ import { packWrite, type CommitAnswer, type CommitWire } from "./wire.ts";
 
 export function claim(engine: Engine, request: ClaimRequest): Claim | undefined {
   const chat = engine.chat(request.chat);
-  if (!chat) return undefined;
+  if (!chat || chat.damagedTurn !== undefined) return undefined;
   if (!chat.open) return claimWaiting(engine, chat, request);
   const { open } = chat;
   Object.assign(open, { status: "started", attempt: open.attempt + 1, suspect: request.suspect, startedAtMs: request.atMs });
@@ -199,7 +199,7 @@ export function recover(engine: Engine, atMs: number): { readonly suspects: numb
   let suspects = 0;
   let ambiguous = 0;
   const touched = engine.all<{ key: ChatKey }>(
-    "SELECT key FROM chats WHERE sending IS NOT NULL OR json_extract(turn, '$[1]') = 'started' ORDER BY id",
+    "SELECT key FROM chats WHERE sending IS NOT NULL OR CASE WHEN json_valid(turn) THEN json_extract(turn, '$[1]') END = 'started' ORDER BY id",
   );
   for (const { key } of touched) {
     const chat = engine.chat(key);

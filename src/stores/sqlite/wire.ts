@@ -93,7 +93,8 @@ function claimOf(request: AppendRequest, seq: number, fence: number, run: Claim[
 }
 
 export type WriteWire = readonly [
-  snapshot: string,
+  /** Null leaves the snapshot and its timers as they are. */
+  snapshot: string | null,
   state: string,
   sinceMs: number,
   timers: string | null,
@@ -108,7 +109,7 @@ export function packWrite(write: SnapshotWrite): WriteWire {
   const { timers } = write;
   const first = timers.length === 0 ? null : timers.reduce((soonest, timer) => Math.min(soonest, timer.dueAtMs), Number.MAX_SAFE_INTEGER);
   return [
-    JSON.stringify(write.snapshot),
+    text(write.snapshot),
     write.state,
     write.sinceMs,
     timers.length === 0 ? null : JSON.stringify(timers),
