@@ -8,7 +8,7 @@ import { channelOf, type ChatKey } from "../core/chat-key.ts";
 import { AmbiguousError, TerminalError, TransientError, noteOf } from "../core/errors.ts";
 import type { Channel, DeliverRequest } from "../ports/channel.ts";
 import type { OutboxPart } from "../ports/store/records.ts";
-import type { SendOutcome, TakeResult } from "../ports/store/store.ts";
+import type { Orphan, SendOutcome, TakeResult } from "../ports/store/store.ts";
 import type { ChannelDirectory } from "./channels.ts";
 import { pause, type Kernel } from "./kernel.ts";
 import { createRegistry, type Child, type Registry } from "./registry.ts";
@@ -25,6 +25,8 @@ interface DeliveryEntry {
   isReserved: boolean;
   /** Told meanwhile. */
   hasMail: boolean;
+  /** What a part found `sending` is: the answer that handed it out was lost, or the actor before this one broke off. */
+  orphan: Orphan | undefined;
 }
 
 export interface Deliveries extends Outgoing {
@@ -58,6 +60,8 @@ export function createDeliveries(
 ): Deliveries {
   const { store, clock, random, log, limits, queue } = kernel;
   const entries = new Map<ChatKey, DeliveryEntry>();
+  /** Chats whose actor crashed, perhaps with a part on its way. */
+  const broken = new Set<ChatKey>();
   /** Idle deliveries in the order in which they came to rest. */
   const resting = new Map<ChatKey, number>();
   const counters = { sent: 0, ambiguous: 0, retried: 0, dead: 0 };
@@ -77,8 +81,11 @@ export function createDeliveries(
     const entry = entries.get(key);
     if (!entry || isClosed) return;
     try {
-      adopt(entry, await store.outbox.take(key, { atMs: clock.now(), maxAgeMs: limits.outboxMaxAgeMs }));
+      const taken = await store.outbox.take(key, { atMs: clock.now(), maxAgeMs: limits.outboxMaxAgeMs, orphan: entry.orphan });
+      entry.orphan = undefined;
+      adopt(entry, taken);
     } catch (error) {
+      entry.orphan ??= "unsent";
       log.warn({ chat: key, err: error }, "outbox could not be read; trying again");
       tell(key, { type: "store.failed", delayMs: backoffMs(STORE_BACKOFF, 4, random.next()) });
     }
@@ -161,11 +168,14 @@ export function createDeliveries(
           lazy: isLast && outcome.type === "sent",
           atMs: clock.now(),
         };
-        const next = await store.outbox.settle(settled, mayTake ? { maxAgeMs: limits.outboxMaxAgeMs } : undefined);
+        // A repetition takes nothing along: the call whose answer was lost may have taken the next part already.
+        const next = await store.outbox.settle(settled, mayTake && failures === 1 ? { maxAgeMs: limits.outboxMaxAgeMs } : undefined);
         count(part, outcome);
         entry.part = undefined;
         entry.outcome = undefined;
-        return adopt(entry, next);
+        if (failures === 1) return adopt(entry, next);
+        entry.orphan = "unsent";
+        return entry.actor.send({ type: "part.later", delayMs: 1 });
       } catch (error) {
         log.error({ chat: key, part: part.id, failures, err: error }, "what a send came to could not be stored; trying again");
         await pause(kernel, backoffMs(STORE_BACKOFF, failures, random.next()));
@@ -213,6 +223,7 @@ export function createDeliveries(
     onCrash: (key, error) => {
       log.error({ chat: key, err: error }, "delivery crashed; starting again");
       entries.delete(key as ChatKey);
+      broken.add(key as ChatKey);
       registry.wakeAt(key, clock.now() + 1_000);
     },
     onWake: (key) => {
@@ -225,7 +236,15 @@ export function createDeliveries(
     const known = entries.get(key);
     if (known) return known;
     const actor = registry.create(key, { input: { key, isOnline: channels.isOnline(channelOf(key)) } });
-    const entry: DeliveryEntry = { key, actor, part: undefined, outcome: undefined, isReserved: false, hasMail: false };
+    const entry: DeliveryEntry = {
+      key,
+      actor,
+      part: undefined,
+      outcome: undefined,
+      isReserved: false,
+      hasMail: false,
+      orphan: broken.delete(key) ? "unknown" : undefined,
+    };
     entries.set(key, entry);
     resting.set(key, clock.now());
     if (entries.size === 1) registry.wakeAt(SWEEP, clock.now() + LINGER_MS);

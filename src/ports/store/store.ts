@@ -1,6 +1,7 @@
 /**
  * The Store port: semantic operations, not SQL. Every promise of a write resolves after its commit is durable and
- * rejects with TransientError STORE_UNAVAILABLE when it surely was not committed. One call is one transaction;
+ * rejects with STORE_UNAVAILABLE when it was not: a TransientError surely, an AmbiguousError perhaps (its answer was lost; the caller looks,
+ * or repeats a write for which that is safe). One call is one transaction;
  * an adapter may group the calls of many chats into one commit, but a call that fails takes no other with it.
  * Writes that name a fence answer `"fenced"` and change nothing when it is no longer the chat's.
  * Calls issued in one order by one caller commit in that order for one chat, and resolve in that order.
@@ -248,6 +249,8 @@ export type SendOutcome =
   | { readonly type: "retry"; readonly ambiguous: boolean; readonly nextTryAtMs: number; readonly error: ErrorNote }
   | { readonly type: "refused"; readonly error: ErrorNote };
 
+export type Orphan = "unsent" | "unknown";
+
 export interface OutboxStore {
   /** Stores an outbound text that no turn produced (`send --out`). */
   readonly put: (
@@ -255,8 +258,16 @@ export interface OutboxStore {
     parts: readonly Content[],
     options: { readonly groupId: string; readonly delivered: boolean; readonly atMs: number },
   ) => Promise<readonly OutboxPart[]>;
-  /** Marks the chat's first unsettled part as `sending` (attempt + 1) when it may be tried at `atMs`; parts older than `maxAgeMs` expire first. `later`: it may be tried at that instant. */
-  readonly take: (chat: ChatKey, options: { readonly atMs: number; readonly maxAgeMs: number }) => Promise<TakeResult>;
+  /**
+   * Marks the chat's first unsettled part as `sending` (attempt + 1) when it may be tried at `atMs`; parts older than `maxAgeMs` expire first.
+   * `later`: it may be tried at that instant. `orphan`: what a part found `sending` already is to this caller, who sends one part of a chat
+   * at a time: `unsent` when the answer that handed it out was lost (it is handed out again as it is), `unknown` when an earlier sender of
+   * this process broke off (it becomes ambiguous, attempt + 1). Without it the answer is `none`.
+   */
+  readonly take: (
+    chat: ChatKey,
+    options: { readonly atMs: number; readonly maxAgeMs: number; readonly orphan?: Orphan | undefined },
+  ) => Promise<TakeResult>;
   /** Settles a send, guarded by (id, attempt), and merges the next `take` of the chat when asked. `lazy` may join the next group, at most 50 ms late. */
   readonly settle: (
     settle: {

@@ -106,8 +106,16 @@ function settlePart(disk: Disk, chat: Chat, part: Part, status: "sent" | "expire
   run.delivery = group.length === part.of && group.every((other) => other.status === "sent") ? "delivered" : "failed";
 }
 
-export function take(disk: Disk, key: ChatKey, options: { readonly atMs: number; readonly maxAgeMs: number }): TakeResult {
+export function take(disk: Disk, key: ChatKey, options: Parameters<OutboxStore["take"]>[1]): TakeResult {
   const chat = disk.chats.get(key);
+  const orphan = chat?.unsettled[0];
+  if (chat && options.orphan && orphan?.status === "sending") {
+    if (options.orphan === "unknown") {
+      orphan.ambiguous = true;
+      orphan.attempts += 1;
+    }
+    return { type: "taken", part: partOf(chat, orphan) };
+  }
   for (let part = chat?.unsettled[0]; chat && part; part = chat.unsettled[0]) {
     if (part.status !== "waiting") return { type: "none" };
     if (part.ageFromMs < options.atMs - options.maxAgeMs) {

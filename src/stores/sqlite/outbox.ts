@@ -5,7 +5,7 @@
 import type { ChatKey } from "../../core/chat-key.ts";
 import type { Content } from "../../core/content.ts";
 import type { OutboxPart, Page, PageRequest, PartStatus, RunDelivery } from "../../ports/store/records.ts";
-import type { OutboxStore, TakeResult } from "../../ports/store/store.ts";
+import type { Orphan, OutboxStore, TakeResult } from "../../ports/store/store.ts";
 import { chain } from "./chain.ts";
 import type { ChatRow } from "./chat-row.ts";
 import { cursorNumber } from "./cursor.ts";
@@ -110,9 +110,10 @@ function expirePart(engine: Engine, chat: ChatRow, part: PartSql): void {
   settled(engine, chat, part, "expired");
 }
 
-export function take(engine: Engine, key: ChatKey, options: { readonly atMs: number; readonly maxAgeMs: number }): TakeResult {
+export function take(engine: Engine, key: ChatKey, options: Parameters<OutboxStore["take"]>[1]): TakeResult {
   const chat = engine.chat(key);
-  if (!chat || chat.sending !== null) return { type: "none" };
+  if (!chat) return { type: "none" };
+  if (chat.sending !== null) return options.orphan ? takeOrphan(engine, key, chat.sending, options.orphan) : { type: "none" };
   while (chat.unsettled > 0) {
     const part = engine.get<PartSql>(`SELECT * FROM outbox WHERE chat = ? AND ${WAITING} ORDER BY id LIMIT 1`, chat.id);
     if (!part || part.status === "draft") return { type: "none" };
@@ -127,6 +128,12 @@ export function take(engine: Engine, key: ChatKey, options: { readonly atMs: num
     return { type: "taken", part: partOfRow(key, { ...part, status: "sending", attempts: part.attempts + 1, next_try_at: null }) };
   }
   return { type: "none" };
+}
+
+function takeOrphan(engine: Engine, key: ChatKey, id: number, orphan: Orphan): TakeResult {
+  if (orphan === "unknown") engine.run("UPDATE outbox SET ambiguous = 1, attempts = attempts + 1 WHERE id = ?", id);
+  const part = engine.get<PartSql>("SELECT * FROM outbox WHERE id = ?", id);
+  return part ? { type: "taken", part: partOfRow(key, part) } : { type: "none" };
 }
 
 export function settle(engine: Engine, wire: SettleWire): SettleAnswer {

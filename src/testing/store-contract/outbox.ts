@@ -95,6 +95,31 @@ function takeLaws(on: On): void {
   );
 
   it(
+    "hands out again, as it is, a part whose taker never heard of it",
+    on(async ({ store }) => {
+      await put(store, ["a", "b"]);
+      const lost = await take(store);
+      expect(await store.outbox.take(CHAT, { ...NOW, orphan: "unsent" })).toEqual({ type: "taken", part: lost });
+      expect(await settle(store, lost, SENT)).toEqual({ type: "none" });
+      expect(await store.outbox.take(CHAT, { ...NOW, orphan: "unsent" })).toMatchObject({ type: "taken", part: { part: 2, attempts: 1 } });
+    }),
+  );
+
+  it(
+    "calls a part ambiguous whose sender broke off, and hears that sender no more",
+    on(async ({ store }) => {
+      await put(store, ["a"]);
+      const broken = await take(store);
+      const again = taken(await store.outbox.take(CHAT, { ...NOW, orphan: "unknown" }));
+      expect(again).toMatchObject({ id: broken.id, status: "sending", attempts: 2, ambiguous: true });
+      await settle(store, broken, SENT);
+      expect(await statuses(store)).toEqual(["sending"]);
+      await settle(store, again, SENT);
+      expect(await statuses(store)).toEqual(["sent"]);
+    }),
+  );
+
+  it(
     "sends the parts of a chat one after the other",
     on(async ({ store }) => {
       await put(store, ["a", "b"]);
