@@ -107,8 +107,8 @@ export function restore(record: ChatRecord, reading: SnapshotReading, input: Cha
   if (reading.type !== "readable") return undefined;
   const delayed = chatMachine.states[reading.value]?.after;
   const timers = reading.timers.filter((timer) => delayed?.some((edge) => edge.eventType === timer.event.type));
-  // A retry clears the error of the row; a waiting state without its timer would wait for ever.
-  const isOver = reading.value === "backingOff" && record.openTurn?.failures === 0;
+  // A retry or a /stop has ended what it backed off from; a waiting state without its timer would wait for ever.
+  const isOver = reading.value === "backingOff" && !record.openTurn?.failures;
   const goesOn = reading.value === "quarantined" ? record.error !== undefined : timers.length > 0 && !isOver;
   const isKept = RESTORED_AS_IS.has(reading.value) && goesOn;
   const context = { ...reading.context, ...input, waiting: 0 };

@@ -95,7 +95,7 @@ export interface Chats {
   readonly passivate: (entry: ChatEntry) => Promise<boolean>;
   /** Stores what a settled chat has not stored yet; true when it is stored. */
   readonly park: (entry: ChatEntry) => Promise<boolean>;
-  /** Chats that have been evictable since before an instant, longest first. */
+  /** Chats that have been evictable since before an instant of the monotonic clock, longest first. */
   readonly idleSince: (beforeMs: number, limit: number) => readonly ChatEntry[];
 }
 
@@ -127,7 +127,7 @@ export function createChats(
     entry.state = stateOf(snapshot.value);
     entry.sinceMs = clock.now();
     resting.delete(entry.key);
-    if (snapshot.hasTag("evictable")) resting.set(entry.key, entry.sinceMs);
+    if (snapshot.hasTag("evictable")) resting.set(entry.key, clock.monotonic());
     if (hub.isWatched(entry.key)) hub.publish(entry.key, { type: "state", state: entry.state, since: entry.sinceMs });
   };
 

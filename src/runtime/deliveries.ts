@@ -27,6 +27,8 @@ interface DeliveryEntry {
   hasMail: boolean;
   /** What a part found `sending` is: the answer that handed it out was lost, or the actor before this one broke off. */
   orphan: Orphan | undefined;
+  /** The next try: by the system clock, and by the one that nobody sets. */
+  nextTry: { readonly atMs: number; readonly monotonicMs: number } | undefined;
 }
 
 export interface Deliveries extends Outgoing {
@@ -73,15 +75,22 @@ export function createDeliveries(
     const nowMs = clock.now();
     entry.part = taken.type === "taken" ? taken.part : undefined;
     if (taken.type === "taken") entry.actor.send({ type: "part.taken", partId: taken.part.id, attempt: taken.part.attempts });
-    else if (taken.type === "later") entry.actor.send({ type: "part.later", delayMs: Math.max(1, taken.atMs - nowMs) });
-    else entry.actor.send({ type: "parts.none" });
+    else if (taken.type === "later") {
+      const delayMs = Math.max(1, taken.atMs - nowMs);
+      entry.nextTry = { atMs: taken.atMs, monotonicMs: clock.monotonic() + delayMs };
+      entry.actor.send({ type: "part.later", delayMs });
+    } else entry.actor.send({ type: "parts.none" });
   };
+
+  /** Now, or the instant that was waited for when the system clock has been set back meanwhile. */
+  const takenAtMs = ({ nextTry }: DeliveryEntry): number =>
+    nextTry && clock.monotonic() >= nextTry.monotonicMs ? Math.max(clock.now(), nextTry.atMs) : clock.now();
 
   const take = async (key: ChatKey): Promise<void> => {
     const entry = entries.get(key);
     if (!entry || isClosed) return;
     try {
-      const taken = await store.outbox.take(key, { atMs: clock.now(), maxAgeMs: limits.outboxMaxAgeMs, orphan: entry.orphan });
+      const taken = await store.outbox.take(key, { atMs: takenAtMs(entry), maxAgeMs: limits.outboxMaxAgeMs, orphan: entry.orphan });
       entry.orphan = undefined;
       adopt(entry, taken);
     } catch (error) {
@@ -210,7 +219,7 @@ export function createDeliveries(
         if (after.value !== before.value) {
           const key = scope.self.id as ChatKey;
           resting.delete(key);
-          if (after.hasTag("evictable")) resting.set(key, clock.now());
+          if (after.hasTag("evictable")) resting.set(key, clock.monotonic());
         }
         return after;
       },
@@ -244,9 +253,10 @@ export function createDeliveries(
       isReserved: false,
       hasMail: false,
       orphan: broken.delete(key) ? "unknown" : undefined,
+      nextTry: undefined,
     };
     entries.set(key, entry);
-    resting.set(key, clock.now());
+    resting.set(key, clock.monotonic());
     if (entries.size === 1) registry.wakeAt(SWEEP, clock.now() + LINGER_MS);
     return entry;
   };
@@ -273,7 +283,7 @@ export function createDeliveries(
 
   /** Stops the actors that have had nothing to send for a while. */
   const sweep = (): void => {
-    const beforeMs = clock.now() - LINGER_MS;
+    const beforeMs = clock.monotonic() - LINGER_MS;
     for (const [key, sinceMs] of resting) {
       if (sinceMs > beforeMs) break;
       const entry = entries.get(key);

@@ -98,9 +98,8 @@ export function createJobs(kernel: Kernel, intake: Intake): Jobs {
   const passOver = async (id: string, instantMs: number): Promise<void> => {
     const job = await store.jobs.get(id);
     if (job?.nextAtMs !== instantMs) return;
-    const next = { ...job, nextAtMs: nextTickAfter(job.schedule, instantMs) };
-    await store.jobs.put(next);
-    arm(next);
+    const nextAtMs = nextTickAfter(job.schedule, instantMs);
+    if (await store.jobs.reschedule(id, instantMs, nextAtMs)) arm({ ...job, nextAtMs });
   };
 
   const machine = cronJobMachine.provide({
@@ -189,8 +188,7 @@ export function createJobs(kernel: Kernel, intake: Intake): Jobs {
               { job: job.id, nextAtMs: job.nextAtMs, correctedMs: next },
               "the next instant was computed by a clock far ahead; corrected",
             );
-            await store.jobs.put({ ...job, nextAtMs: next });
-            arm({ ...job, nextAtMs: next });
+            if (await store.jobs.reschedule(job.id, job.nextAtMs, next)) arm({ ...job, nextAtMs: next });
           }
         }
         cursor = page.next;

@@ -78,7 +78,7 @@ export function createMaintenance(
   };
 
   const passivateIdle = async (): Promise<void> => {
-    const beforeMs = clock.now() - limits.idleTimeoutMs;
+    const beforeMs = clock.monotonic() - limits.idleTimeoutMs;
     for (;;) {
       const idle = chats.idleSince(beforeMs, PASSIVATE_BATCH);
       const done = await Promise.all(idle.map(chats.passivate));

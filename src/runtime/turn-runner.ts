@@ -172,13 +172,15 @@ export function createTurnRunner(kernel: Kernel, fenceOf: (key: ChatKey) => numb
         const known = journaled.get(key);
         if (known) return JSON.parse(known.body) as Awaited<ReturnType<typeof fn>>;
         if (place >= STEPS_MAX) throw new TerminalError("AGENT_FAILED", `more than ${STEPS_MAX} steps in one turn; split the work`);
+        // Nothing that an abandoned attempt still wants to do is done.
+        if (run.abort.signal.aborted) throw fencedOff(claim);
         const value = await fn();
         const entry = { place: place++, type: "step", key, body: JSON.stringify(value ?? null), atMs: clock.now() } as const;
         const write = (): Promise<"written" | "fenced"> =>
           run.abort.signal.aborted ? Promise.resolve("fenced") : store.turns.journal(run.key, claim.fence, claim.turnId, entry);
         // The same place replaces, so a repetition needs no look.
         if ((await untilStored(kernel, { chat: run.key, turn: claim.turnId }, write, async () => undefined)) !== "written") {
-          throw new RuntimeError("FENCED", `turn ${claim.turnId} was taken over; this attempt must end`);
+          throw fencedOff(claim);
         }
         journaled.set(key, entry);
         return value;
@@ -217,4 +219,8 @@ export function createTurnRunner(kernel: Kernel, fenceOf: (key: ChatKey) => numb
     },
     unexpect: (key) => void expected.delete(key),
   };
+}
+
+function fencedOff({ turnId }: Claim): RuntimeError {
+  return new RuntimeError("FENCED", `turn ${turnId} was taken over; this attempt must end`);
 }

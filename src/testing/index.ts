@@ -2,8 +2,8 @@
 export { createFakeChannel, createFakePlatform } from "./fake-channel.ts";
 export type { FakeOutcome, FakePlatform, FakePlatformOptions } from "./fake-channel.ts";
 export { createSeededRandom } from "./seeded-random.ts";
-export { digestOf, simulate } from "./simulator.ts";
-export type { SimulationOptions, SimulationResult, SimulatedStore } from "./simulator.ts";
+export { digestOf, simulate } from "./simulator/simulator.ts";
+export type { SimulationOptions, SimulationResult, SimulatedStore } from "./simulator/simulator.ts";
 export { openTelegramServer } from "./telegram-server.ts";
 export { createVirtualClock, settle } from "./virtual-clock.ts";
 export type { VirtualClock } from "./virtual-clock.ts";

@@ -11,6 +11,6 @@ export function createSeededRandom(seed: number, name = "r"): Random {
       mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
       return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
     },
-    id: () => `${name}${(seed >>> 0).toString(36)}.${(ids++).toString(36)}`.padEnd(16, "0"),
+    id: () => `${name}${(seed >>> 0).toString(36)}.${(ids++).toString(36)}.`.padEnd(16, "0"),
   };
 }

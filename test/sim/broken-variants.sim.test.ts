@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { createMemoryStore, type MemoryStore } from "../../src/stores/memory/store.ts";
-import { simulate, type SimulationOptions } from "../../src/testing/simulator.ts";
+import { simulate, type SimulationOptions } from "../../src/testing/simulator/simulator.ts";
 import type { EventLoopParts } from "../../src/runtime/event-loop.ts";
 
 /** Seeds within which each broken variant must be found. */

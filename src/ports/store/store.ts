@@ -309,6 +309,8 @@ export interface JobStore {
   readonly list: (page: PageRequest) => Promise<Page<JobRecord>>;
   /** Jobs not paused whose next instant is before `beforeMs`, soonest first. */
   readonly due: (beforeMs: number, limit: number) => Promise<readonly JobRecord[]>;
+  /** Moves the next instant without a run; false, and nothing changes, when the job is gone or has another next instant than `fromMs`. */
+  readonly reschedule: (id: string, fromMs: number, toMs: number | undefined) => Promise<boolean>;
   /** One transaction: advance from `instantMs` to `nextAtMs`, run row, inbox row in the job's chat. `gone` when the instant was claimed already or the job changed. */
   readonly claimInstant: (claim: {
     readonly jobId: string;

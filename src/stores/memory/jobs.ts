@@ -38,6 +38,13 @@ export function due(disk: Disk, beforeMs: number, limit: number): readonly JobRe
     .map(copyOf);
 }
 
+export function reschedule(disk: Disk, id: string, fromMs: number, toMs: number | undefined): boolean {
+  const job = disk.jobs.get(id);
+  if (job?.nextAtMs !== fromMs) return false;
+  disk.jobs.set(id, { ...job, nextAtMs: toMs });
+  return true;
+}
+
 export function claimInstant(
   disk: Disk,
   claim: Parameters<JobStore["claimInstant"]>[0],

@@ -111,6 +111,7 @@ export function createMemoryStore(options: MemoryOptions = {}): MemoryStore {
       put: write("jobs.put", (job) => [ofJob(job.id)], jobs.put),
       get: read("jobs.get", jobs.get),
       remove: write("jobs.remove", (id) => [ofJob(id)], jobs.remove),
+      reschedule: write("jobs.reschedule", (id) => [ofJob(id)], jobs.reschedule),
       list: read("jobs.list", jobs.list),
       due: read("jobs.due", jobs.due),
       claimInstant: write(

@@ -77,6 +77,10 @@ export function due(engine: Engine, beforeMs: number, limit: number): readonly J
     .map(jobOf);
 }
 
+export function reschedule(engine: Engine, id: string, fromMs: number, toMs: number | undefined): boolean {
+  return engine.run("UPDATE jobs SET next_at = ? WHERE id = ? AND next_at = ?", toMs ?? null, id, fromMs) > 0;
+}
+
 export function claimInstant(
   engine: Engine,
   claim: Parameters<JobStore["claimInstant"]>[0],

@@ -47,6 +47,7 @@ export function createOperations(engine: Engine) {
       "outbox.purge": bind(outbox.purge),
       "jobs.put": bind(jobs.put),
       "jobs.remove": bind(jobs.remove),
+      "jobs.reschedule": bind(jobs.reschedule),
       "jobs.claimInstant": bind(jobs.claimInstant),
       "jobs.setDelivery": bind(jobs.setDelivery),
       "kv.set": bind(cells.setCell),

@@ -148,6 +148,7 @@ function modulesOf(writer: Batcher, reader: Batcher): Omit<Store, "kind" | "loca
       put: write("jobs.put", JOBS),
       get: readAfter("jobs.get", "jobs"),
       remove: write("jobs.remove", JOBS),
+      reschedule: write("jobs.reschedule", JOBS),
       list: read("jobs.list"),
       due: read("jobs.due"),
       claimInstant: (claim) =>

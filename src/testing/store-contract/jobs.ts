@@ -47,6 +47,21 @@ async function firedJob(store: Store, deliverTo: ChatKey | undefined): Promise<C
 
 function recordLaws(on: On): void {
   it(
+    "moves the next instant of a job only from where its caller saw it",
+    on(async ({ store }) => {
+      await store.jobs.put(job());
+      expect(await store.jobs.reschedule("report", START_MS + 1, NEXT_MS)).toBe(false);
+      expect(await store.jobs.reschedule("report", START_MS, NEXT_MS)).toBe(true);
+      expect(await store.jobs.get("report")).toMatchObject({ nextAtMs: NEXT_MS });
+      expect(await store.jobs.reschedule("report", NEXT_MS, undefined)).toBe(true);
+      expect((await store.jobs.get("report"))?.nextAtMs).toBeUndefined();
+      await store.jobs.remove("report");
+      expect(await store.jobs.reschedule("report", START_MS, NEXT_MS)).toBe(false);
+      expect(await store.jobs.get("report")).toBeUndefined();
+    }),
+  );
+
+  it(
     "puts, replaces, gets and removes a job",
     on(async ({ store }) => {
       const record = job({ schedule: { kind: "cron", expression: "0 9 * * *", timezone: "Europe/Paris" }, deliverTo: CHAT });
