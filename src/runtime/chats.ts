@@ -19,7 +19,7 @@ import { createRegistry, type Child, type Registry } from "./registry.ts";
 export type ChatSnapshot = SnapshotFrom<typeof chatMachine>;
 export type ChatActor = Child<ChatEvent, ChatSnapshot> & AnyActorRef;
 
-/** One live (or just opening) chat. Small: there may be a hundred thousand. */
+/** One live (or opening) chat. Small: there may be many. */
 export interface ChatEntry {
   readonly key: ChatKey;
   /** Absent while it is being opened or restarted. */
@@ -197,7 +197,6 @@ export function createChats(
     try {
       begin(entry, record);
     } catch (error) {
-      // Its alone: whoever opens chats goes on with the next.
       stop(entry);
       crashed(entry.key, error);
     }
@@ -225,8 +224,10 @@ export function createChats(
     if (restored && restored.value !== "quarantined" && record.state === "quarantined")
       actor.send({ type: "chat.retried", waiting: record.waiting });
     enter(entry, actor.getSnapshot());
-    entry.sinceMs = restored ? record.sinceMs : entry.sinceMs;
-    if (record.waiting > 0 || isSuspect) {
+    if (restored) entry.sinceMs = record.sinceMs;
+    // Timers that only its row still has would wake it again and again: it is stored without them when it rests.
+    const isOutdated = restored !== undefined && restored.timers.length < record.timers.length;
+    if (record.waiting > 0 || isSuspect || isOutdated) {
       actor.send({ type: "rows.found", waiting: record.waiting, turnClass: record.waitingClass ?? "interactive", suspect: isSuspect });
     }
     handOver(entry);
@@ -236,7 +237,7 @@ export function createChats(
     const known = entries.get(key);
     if (known?.actor) return;
     const entry = known ?? prepare(key);
-    // What waited so far was committed before this reading, so the row counts it. An earlier reading does not.
+    // What waited so far was committed before this reading, so the row counts it; an earlier one does not.
     entry.mail = [];
     entry.readings += 1;
     const reading = entry.readings;

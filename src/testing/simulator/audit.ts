@@ -77,7 +77,8 @@ function auditRows({ chat, violate }: Check, { inbox, outbox }: Kept, account: A
     if (row.kind !== "message") continue;
     if (row.status === "waiting") violate(`"${text}" still waits`);
     if (row.status === "dropped" && !hasCommands) violate(`"${text}" was dropped without a command`);
-    if (row.status === "dropped" && outbox.some((part) => part.turnId === row.turnId)) violate(`"${text}" was dropped and answered`);
+    if (row.status === "dropped" && outbox.some((part) => textOf(part.content) === `re ${text}`))
+      violate(`"${text}" was dropped and answered`);
     if (row.status === "failed" && chat !== POISONED && !account.mayHaveFailed(row.turnId ?? ""))
       violate(`"${text}" was given up without a cause`);
     if (row.status === "failed" && chat !== POISONED && chat !== JOB_CHAT && repliesOf(outbox, `${row.turnId}.error`).length !== 1)

@@ -78,7 +78,10 @@ export function storeFaults(dice: Dice, note: (line: string) => void): StoreFaul
         note(`store ${call} fails`);
         throw new TransientError("STORE_UNAVAILABLE", "the simulated disk is full; go on when it is not");
       }
-      return dice.strikes("slowCommit", 2, call, calls) ? dice.roll(3_000, "slow", calls) : dice.roll(6, "before", calls);
+      // A slow command is what a turn may end beside.
+      return dice.strikes("slowCommit", call === "chats.command" ? 30 : 2, call, calls)
+        ? dice.roll(3_000, "slow", calls)
+        : dice.roll(6, "before", calls);
     },
     after: (call) => {
       note(`store ${call}`);

@@ -47,6 +47,6 @@ function kindOf(violation: string): string {
 function traceOf({ log, violations }: SimulationResult): readonly string[] {
   const chat = /(?:sim|api|cron):[\w-]+/.exec(violations[0] ?? "")?.[0];
   const isTold = (line: string): boolean =>
-    /VIOLATION|process|crash|fails|lost|offline|clock|drain/.test(line) || (chat !== undefined && line.includes(chat));
+    /VIOLATION|process|crash|lost|offline|clock|drain/.test(line) || (chat !== undefined && line.includes(chat));
   return log.filter(isTold).slice(-TRACE_MAX);
 }

@@ -22,7 +22,7 @@ type Told = Action extends infer One ? (One extends Action ? Omit<One, "number" 
 export const POISONED: ChatKey = "sim:poisoned";
 export const PLATFORM = "sim";
 /** What a wait is too long by when the clock is set back before a restart is the step itself: hours are enough to see it. */
-const CLOCK_STEPS = [-7_200_000, -3_600_000, -5_000, 5_000, 3_600_000, 86_400_000, 40 * 86_400_000];
+const CLOCK_STEPS = [-3_600_000, -600_000, -5_000, 5_000, 3_600_000, 86_400_000, 40 * 86_400_000];
 
 /** @param size - chats on the platform, and messages in all (a fifth of them over HTTP) */
 export function planOf(dice: Dice, size: { readonly chats: number; readonly messages: number }): readonly Action[] {
@@ -36,9 +36,13 @@ export function planOf(dice: Dice, size: { readonly chats: number; readonly mess
     const externalId = `u${place}`;
     if (roll(5, "way") === 0)
       add(atMs, { kind: "http", chat: `api:${chat}`, text: `m${place}`, messageId: `h${place}`, twice: roll(3, "twice") === 0 });
-    else if (dice.strikes("command", 12, place))
-      add(atMs, { kind: "say", chat: `${PLATFORM}:${chat}`, text: roll(2, "which") === 0 ? "/stop" : "/new", externalId });
-    else if (roll(25, "out") === 0) add(atMs, { kind: "out", chat: `${PLATFORM}:${chat}`, text: `out ${place}` });
+    else if (dice.strikes("command", 12, place)) {
+      // Somebody stops what they have just asked for.
+      add(atMs, { kind: "say", chat: `${PLATFORM}:${chat}`, text: `m${place}`, externalId });
+      const text = roll(2, "which") === 0 ? "/stop" : "/new";
+      atMs += roll(400, "until stop");
+      add(atMs, { kind: "say", chat: `${PLATFORM}:${chat}`, text, externalId: `${externalId}-stop` });
+    } else if (roll(25, "out") === 0) add(atMs, { kind: "out", chat: `${PLATFORM}:${chat}`, text: `out ${place}` });
     else add(atMs, { kind: "say", chat: `${PLATFORM}:${chat}`, text: `m${place}`, externalId });
     if (dice.strikes("redelivery", 30, place))
       add(atMs + roll(roll(2, "soon") === 0 ? 200 : 60_000, "again"), { kind: "again", externalId });
