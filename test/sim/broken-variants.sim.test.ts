@@ -57,7 +57,9 @@ const variants: Readonly<
       inbox: {
         ...inbox,
         append: async (rows) => {
-          const known = await Promise.all(rows.map(({ dedupe }) => dedupe && kv.get("seen", `${dedupe.scope} ${dedupe.externalId}`)));
+          const known = await Promise.all(
+            rows.map(async ({ dedupe }) => (dedupe ? kv.get("seen", `${dedupe.scope} ${dedupe.externalId}`) : undefined)),
+          );
           for (const { dedupe } of rows) if (dedupe) await kv.set("seen", `${dedupe.scope} ${dedupe.externalId}`, true);
           const fresh = rows.filter((_, place) => known[place] === undefined);
           const results = [...(await inbox.append(fresh.map((row) => ({ ...row, dedupe: undefined }))))];

@@ -5,6 +5,7 @@ import type { EventLoop } from "../../runtime/api.ts";
 import type { FakePlatform } from "../fake-channel.ts";
 import type { VirtualClock } from "../virtual-clock.ts";
 import type { Account } from "./account.ts";
+import { delay } from "./agent.ts";
 import type { Action } from "./plan.ts";
 
 export interface People {
@@ -25,34 +26,21 @@ export function createPeople(clock: VirtualClock, platform: FakePlatform, accoun
   let underWay = 0;
 
   /** Asks until it is answered, as a client does that has an id for its message. */
-  const insist = <T>(request: (loop: EventLoop) => Promise<T>): Promise<T> =>
-    new Promise((resolve) => {
-      let isDone = false;
-      const again = (): void => {
-        if (isDone) return;
-        const loop = loopNow();
-        if (!loop) return void clock.setTimer(RETRY_MS, again);
-        let isOver = false;
-        const next = (delayMs: number): void => {
-          if (isOver || isDone) return;
-          isOver = true;
-          clock.setTimer(delayMs, again);
-        };
-        const cancel = clock.setTimer(REQUEST_TIMEOUT_MS, () => next(0));
-        request(loop).then(
-          (value) => {
-            cancel();
-            isDone = true;
-            resolve(value);
-          },
-          () => {
-            cancel();
-            next(RETRY_MS);
-          },
-        );
-      };
-      again();
-    });
+  const insist = async <T>(request: (loop: EventLoop) => Promise<T>): Promise<T> => {
+    for (;;) {
+      const loop = loopNow();
+      const answered = loop
+        ? request(loop).then(
+            (value) => ({ value }),
+            () => undefined,
+          )
+        : undefined;
+      // A process that dies never answers.
+      const answer = await Promise.race([answered, delay(clock, REQUEST_TIMEOUT_MS).then(() => undefined)]);
+      if (answer) return answer.value;
+      await delay(clock, RETRY_MS);
+    }
+  };
 
   const inTurn = (chat: ChatKey, work: () => Promise<void>): void => {
     underWay += 1;

@@ -27,7 +27,7 @@ const CLOCK_STEPS = [-3_600_000, -600_000, -5_000, 5_000, 3_600_000, 86_400_000,
 /** @param size - chats on the platform, and messages in all (a fifth of them over HTTP) */
 export function planOf(dice: Dice, size: { readonly chats: number; readonly messages: number }): readonly Action[] {
   const actions: Action[] = [];
-  const add = (atMs: number, told: Told): void => void actions.push({ number: actions.length, atMs, ...told } as Action);
+  const add = (atMs: number, told: Told): void => void actions.push({ number: actions.length, atMs, ...told });
   let atMs = 0;
   for (let place = 0; place < size.messages; place += 1) {
     const roll = (count: number, what: string): number => dice.roll(count, "plan", what, place);
