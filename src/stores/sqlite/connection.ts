@@ -1,5 +1,6 @@
 /** Connections to the file, each with the settings of its role. */
-import { existsSync, renameSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, openSync, renameSync } from "node:fs";
+import { dirname } from "node:path";
 import { copyTo } from "./copy.ts";
 import { openDatabase, type Database } from "./driver.ts";
 import { openFaultOf } from "./faults.ts";
@@ -45,7 +46,22 @@ export async function connectWriter(file: string, migrations: readonly Migration
     }
     db.exec(WRITER);
     migrate(db, migrations);
+    syncFolder(dirname(file));
   });
+}
+
+/**
+ * The rollback journal that made a new file must not come back after a power cut: the next start would undo with it what the file has
+ * by then. SQLite does not sync the folder after it removes one (https://www.sqlite.org/pragma.html#pragma_synchronous, EXTRA).
+ */
+function syncFolder(folder: string): void {
+  try {
+    const descriptor = openSync(folder, "r");
+    fsyncSync(descriptor);
+    closeSync(descriptor);
+  } catch {
+    // Windows has no such call, and some network drives neither.
+  }
 }
 
 /** A connection that only reads a file that exists. @throws ConfigError STORE_NEWER, STORE_UNREADABLE */
