@@ -29,7 +29,7 @@ const FLOORS: Readonly<Record<string, Floor>> = {
   "src/agents/": { inside: ADAPTER, packages: "any", node: true },
   "src/http/": { inside: ADAPTER, packages: "any", node: true },
   "src/testing/": {
-    inside: ["src/core/", "src/ports/", "src/runtime/", "machines/"],
+    inside: ["src/core/", "src/ports/", "src/runtime/", "src/stores/memory/", "machines/"],
     packages: ["vitest", "xstate", "hono", "@hono/node-server"],
     node: true,
   },

@@ -32,9 +32,12 @@ export interface TakenPart {
   readonly content: Content;
   readonly idempotencyKey: string;
   readonly platformId: string;
+  /** Epoch milliseconds by the platform's clock; 0 without one. */
+  readonly atMs: number;
 }
 
 export interface FakePlatformOptions {
+  readonly clock?: Pick<Clock, "now">;
   /** Parts kept in `taken`, the newest; 0 keeps none and only counts. Default 1,000,000. */
   readonly keptMax?: number;
   /** Milliseconds before a delivery ends. Default 0: without a timer. */
@@ -105,7 +108,7 @@ export function createFakePlatform(options: FakePlatformOptions = {}): FakePlatf
     const platformId = String(takenCount);
     if (keptMax > 0) {
       const { chat, address, content, idempotencyKey } = request;
-      taken.push({ chat, address, content, idempotencyKey, platformId });
+      taken.push({ chat, address, content, idempotencyKey, platformId, atMs: options.clock?.now() ?? 0 });
       if (taken.length >= 2 * keptMax) taken = taken.slice(-keptMax);
     }
     changed();

@@ -2,6 +2,8 @@
 export { createFakeChannel, createFakePlatform } from "./fake-channel.ts";
 export type { FakeOutcome, FakePlatform, FakePlatformOptions } from "./fake-channel.ts";
 export { createSeededRandom } from "./seeded-random.ts";
+export { openSimulation } from "./simulation.ts";
+export type { Said, Simulation, SimulationSetup } from "./simulation.ts";
 export { digestOf, simulate } from "./simulator/simulator.ts";
 export type { SimulationOptions, SimulationResult, SimulatedStore } from "./simulator/simulator.ts";
 export { openTelegramServer } from "./telegram-server.ts";

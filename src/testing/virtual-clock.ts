@@ -8,6 +8,8 @@ export interface VirtualClock extends Clock {
   /** Steps the wall clock without letting time pass (a set system clock). */
   readonly step: (ms: number) => void;
   readonly pending: () => number;
+  /** Milliseconds until the next timer; undefined when none is set. */
+  readonly nextInMs: () => number | undefined;
   /** Forgets all timers, as the end of a process does. */
   readonly clear: () => void;
 }
@@ -73,6 +75,10 @@ export function createVirtualClock(options: { readonly startMs?: number; readonl
       offsetMs += ms;
     },
     pending: () => pending.size,
+    nextInMs: () => {
+      const entry = next();
+      return entry && Math.max(0, entry.atMs - elapsedMs);
+    },
     clear: () => pending.clear(),
   };
 }

@@ -59,6 +59,8 @@ async function check(file: string, acknowledged: readonly Fact[]): Promise<reado
   }
 }
 
+const byText = (a = "", b = ""): number => a.localeCompare(b);
+
 function faultsOfChat(own: readonly Fact[], { inbox, turns, history, outbox }: Kept): readonly string[] {
   const faults: string[] = [];
   const rows = new Map(inbox.map((row) => [row.seq, row]));
@@ -78,7 +80,7 @@ function faultsOfChat(own: readonly Fact[], { inbox, turns, history, outbox }: K
   const answered = history.filter((entry) => entry.role === "assistant").map((entry) => entry.turnId);
   const replies = outbox.map((part) => part.turnId);
   for (const [what, ids] of Object.entries({ rows: ended, "history of the person": asked, "history of the bot": answered, replies }))
-    if ([...ids].sort().join() !== [...done].sort().join())
+    if (ids.toSorted(byText).join() !== done.toSorted(byText).join())
       faults.push(`half a commit: ${done.length} turns are done, and the ${what} have ${ids.length}`);
   return faults;
 }

@@ -14,10 +14,10 @@ const clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   setTimer: (ms, run) => {
-    const timer = setTimeout(run, ms);
+    const timer = setTimeout(() => run(), ms);
     return () => clearTimeout(timer);
   },
-  soon: (run) => void setImmediate(run),
+  soon: (run) => void setImmediate(() => run()),
 };
 const store = createSqliteStore({ file, clock, startThread: startThreadOf(pathToFileURL(join(folder, "src/stores/sqlite/worker.js"))) });
 const out = openSync(acks, "a");
