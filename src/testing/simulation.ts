@@ -2,7 +2,7 @@
  * A bot in virtual time, for tests of agents and cron jobs: the real runtime over the memory store and fake platforms. Hours pass in
  * milliseconds, nothing is random unless its seed is another, and the process can be killed at any moment.
  */
-import { setImmediate as realTurn } from "node:timers/promises"; // oxlint-disable-line no-restricted-imports -- agents may await real promises
+import { setTimeout as realPause } from "node:timers/promises"; // oxlint-disable-line no-restricted-imports -- agents may await real promises
 import { parseDuration } from "../core/duration.ts";
 import { channelOf, parseChatKey, type ChatKey } from "../core/chat-key.ts";
 import { textOf } from "../core/content.ts";
@@ -78,9 +78,9 @@ export interface Simulation {
 
 /** Timers run in one `advance`; more, and something asks again and again. */
 const STEPS_MAX = 2_000_000;
-/** Turns of the promise queue, and of the real event loop while agents await, between two timers. */
+/** Turns of the promise queue between two timers, and real milliseconds while agents await something that is not virtual. */
 const SETTLE_TURNS = 40;
-const REAL_TURNS = 10;
+const REAL_PAUSES = 10;
 const LOG_MAX = 1_000;
 const HOUR_MS = 3_600_000;
 
@@ -97,6 +97,8 @@ export async function openSimulation(setup: SimulationSetup): Promise<Simulation
   const said = new Map<ChatKey, Said[]>();
   const lines: string[] = [];
   let answering = 0;
+  /** Of those, how many wait for virtual time. */
+  let asleep = 0;
   let updates = 0;
   let lives = 0;
 
@@ -107,11 +109,12 @@ export async function openSimulation(setup: SimulationSetup): Promise<Simulation
     if (lines.length > LOG_MAX) lines.shift();
   };
   const agent: Agent = async function* counted(turn, context) {
+    const born = lives;
     answering += 1;
     try {
       yield* setup.agent(turn, context);
     } finally {
-      answering -= 1;
+      if (born === lives) answering -= 1;
     }
   };
 
@@ -119,6 +122,7 @@ export async function openSimulation(setup: SimulationSetup): Promise<Simulation
     const clock = mortalClock(world);
     lives += 1;
     answering = 0;
+    asleep = 0;
     const loop = assembleEventLoop({
       store: mortalStore(store, clock.isDead),
       agent,
@@ -131,11 +135,11 @@ export async function openSimulation(setup: SimulationSetup): Promise<Simulation
     return { loop, clock };
   };
 
-  /** Everything that can happen without time: promises, and what agents await of the real world in a few turns of its loop. */
+  /** Everything that can happen without time: promises, and what agents await of the real world, for some real milliseconds. */
   const settleAll = async (): Promise<void> => {
     await settle(SETTLE_TURNS);
-    for (let turn = 0; turn < REAL_TURNS && answering > 0; turn += 1) {
-      await realTurn();
+    for (let pause = 0; pause < REAL_PAUSES && answering > asleep; pause += 1) {
+      await realPause(1);
       await settle(SETTLE_TURNS);
     }
   };
@@ -208,7 +212,13 @@ export async function openSimulation(setup: SimulationSetup): Promise<Simulation
       return process.loop;
     },
     clock: world,
-    sleep: (duration) => new Promise((resolve) => void process.clock.setTimer(parseDuration(duration), resolve)),
+    sleep: async (duration) => {
+      const { clock } = process;
+      const ms = parseDuration(duration);
+      asleep += 1;
+      await new Promise<void>((resolve) => void clock.setTimer(ms, resolve));
+      if (!clock.isDead()) asleep -= 1;
+    },
     now: () => new Date(world.now()),
     say: async (text, message, options = {}) => {
       const chat = parseChatKey(text);
