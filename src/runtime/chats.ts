@@ -4,48 +4,17 @@
  * A chat is live while it has an actor; all others are rows. Mail for a chat that is being opened, restored or committed waits here and
  * is handed over in order. Everything a machine gets is noted, so that each stored revision carries the events since the last one.
  */
-import type { AnyActorRef, SnapshotFrom } from "xstate";
 import { chatMachine, type ChatEvent, type ChatInput } from "../../machines/chat.machine.ts";
 import { backoffMs } from "../core/backoff.ts";
 import type { ChatKey } from "../core/chat-key.ts";
 import { AmbiguousError, invariant, noteOf, type ErrorNote } from "../core/errors.ts";
 import type { ChatRecord, StoredTimer } from "../ports/store/records.ts";
 import type { SnapshotWrite } from "../ports/store/store.ts";
+import { adopt, newEntry, NO_EVENTS, type ChatEntry, type ChatSnapshot } from "./chat-entry.ts";
 import { createSnapshotReader, restore, stateOf, timersAfter, type SnapshotReader } from "./chat-snapshot.ts";
 import { TIMER_HORIZON_MS, type Kernel } from "./kernel.ts";
 import { createPureStep } from "./pure-step.ts";
-import { createRegistry, type Child, type Registry } from "./registry.ts";
-
-export type ChatSnapshot = SnapshotFrom<typeof chatMachine>;
-export type ChatActor = Child<ChatEvent, ChatSnapshot> & AnyActorRef;
-
-/** One live (or opening) chat. Small: there may be many. */
-export interface ChatEntry {
-  readonly key: ChatKey;
-  /** Absent while it is being opened or restarted. */
-  actor: ChatActor | undefined;
-  fence: number;
-  revision: number;
-  address: string;
-  state: string;
-  sinceMs: number;
-  /** State at the last stored revision. */
-  storedState: string;
-  /** What the machine got since then. */
-  events: readonly ChatEvent[];
-  /** Stored with its successor, and about to be sent. */
-  storedEvent: ChatEvent | undefined;
-  /** Present while mail is held back. */
-  mail: ChatEvent[] | undefined;
-  /** Its stored snapshot cannot be read: nothing overwrites it until a retry or reset. */
-  isFrozen: boolean;
-  /** Readings of its row so far: only the newest may open it. */
-  readings: number;
-  /** Appends under way: it is not passivated under them. */
-  pins: number;
-  /** Crashes of its machine lately, the first of them, and the revision from which it started then. */
-  crashes: { count: number; sinceMs: number; revision: number } | undefined;
-}
+import { createRegistry, type Registry } from "./registry.ts";
 
 /** Events kept of one revision; older ones give way, and the log says so. */
 const EVENTS_MAX = 256;
@@ -53,7 +22,6 @@ const EVENTS_MAX = 256;
 const CRASH_INTENSITY = 3;
 const CRASH_PERIOD_MS = 60_000;
 const CRASH_BACKOFF = { baseMs: 100, maxMs: 10_000 };
-const NO_EVENTS: readonly ChatEvent[] = [];
 
 /** What the registry needs from the turns of its chats. */
 export interface ChatEffects {
@@ -170,23 +138,7 @@ export function createChats(
   };
 
   const prepare = (key: ChatKey): ChatEntry => {
-    const entry: ChatEntry = {
-      key,
-      actor: undefined,
-      fence: 0,
-      revision: 0,
-      address: "",
-      state: "idle",
-      sinceMs: clock.now(),
-      storedState: "idle",
-      events: NO_EVENTS,
-      storedEvent: undefined,
-      mail: [],
-      isFrozen: false,
-      readings: 0,
-      pins: 0,
-      crashes: undefined,
-    };
+    const entry = newEntry(key, clock.now());
     entries.set(key, entry);
     return entry;
   };
@@ -390,11 +342,4 @@ export function createChats(
       return found;
     },
   };
-}
-
-function adopt(entry: ChatEntry, record: ChatRecord): void {
-  entry.fence = record.fence;
-  entry.revision = record.revision;
-  entry.address = record.address;
-  entry.storedState = record.state;
 }

@@ -119,7 +119,7 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
       implementations: {
         actors: { runTurn: fromCallback<ChatEvent, TurnInput>(({ input, sendBack }) => runner.start(input, sendBack)) },
         actions: {
-          requestSlot: ({ context }, params) => turnQueue.request(context.key, params),
+          requestSlot: ({ context }, params) => turnQueue.request(context.key, { ...params, suspicion: chats.get(context.key)?.suspicion }),
           releaseSlot: ({ context }) => turnQueue.release(context.key),
           commitTurn: ({ context }) => commits.commit(context.key),
         },

@@ -66,7 +66,7 @@ export function createMaintenance(
           else if (entry?.actor && record.waiting > 0 && entry.state === "idle" && !entry.mail && entry.pins === 0) chats.discard(entry);
         }
         cursor = page.next;
-        if (cursor === undefined) return;
+        if (cursor === undefined) return turnQueue.recovered();
         while (turnQueue.facts().waiting > BACKLOG_MAX && !kernel.closed.aborted) await pause(kernel, 20);
         await new Promise<void>((resolve) => clock.soon(resolve));
       }

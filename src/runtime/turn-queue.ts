@@ -3,7 +3,9 @@
  *
  * A chat asks for one slot at a time and goes to the end of its class after each turn, which is round robin between chats. Between
  * classes the earliest request wins, cron and heartbeat counted as if they had come later by their handicap: people go first, and
- * nobody waits for ever. Suspects (turns found running after an unclean end) have one slot of their own, beside the others.
+ * nobody waits for ever. Suspects (turns found running after an unclean end) have one slot of their own, beside the others; they begin
+ * when all have asked, those first that were least often alone with a death, and of these the one that has waited longest: so deaths from
+ * outside are not held against one turn again and again.
  */
 import type { ChatKey } from "../core/chat-key.ts";
 import { TURN_CLASSES, type TurnClass } from "../core/turn-class.ts";
@@ -12,6 +14,16 @@ import type { Clock } from "../ports/clock.ts";
 export interface SlotRequest {
   readonly turnClass: TurnClass;
   readonly suspect: boolean;
+  /** Of a suspect. */
+  readonly suspicion?: Suspicion | undefined;
+}
+
+/** What speaks against a turn that was running when the process died. */
+export interface Suspicion {
+  /** Counted failures: deaths of the process while it ran alone among them. */
+  readonly failures: number;
+  /** Its last attempt began then, epoch milliseconds. */
+  readonly sinceMs: number;
 }
 
 export interface TurnQueue {
@@ -30,6 +42,8 @@ export interface TurnQueue {
     readonly slots: number;
     readonly byClass: Readonly<Record<TurnClass, number>>;
   };
+  /** All suspects have asked by now: they may begin. */
+  readonly recovered: () => void;
   /** Grants nothing until it is opened. */
   readonly open: () => void;
   readonly close: () => void;
@@ -44,7 +58,8 @@ export function createTurnQueue(options: { slots: number; clock: Clock; grant: (
   const { slots, clock, grant } = options;
   // A Map keeps the order of insertion: first in, first out, with removal by key.
   const waiting: Record<TurnClass, Waiters> = { interactive: new Map(), cron: new Map(), heartbeat: new Map() };
-  const suspects: Waiters = new Map();
+  const suspects = new Map<ChatKey, Suspicion>();
+  let isRecovered = false;
   const running = new Set<ChatKey>();
   const granted: ChatKey[] = [];
   let suspectRunning: ChatKey | undefined;
@@ -70,6 +85,13 @@ export function createTurnQueue(options: { slots: number; clock: Clock; grant: (
     return key;
   };
 
+  const takeSuspect = (): ChatKey | undefined => {
+    let first: readonly [ChatKey, Suspicion] | undefined;
+    for (const suspect of suspects) if (!first || comesBefore(suspect[1], first[1])) first = suspect;
+    if (first) suspects.delete(first[0]);
+    return first?.[0];
+  };
+
   const fill = (): void => {
     if (!isOpen) return;
     while (running.size < slots) {
@@ -79,8 +101,8 @@ export function createTurnQueue(options: { slots: number; clock: Clock; grant: (
       running.add(key);
       granted.push(key);
     }
-    if (suspectRunning === undefined && suspects.size > 0) {
-      suspectRunning = take(suspects);
+    if (isRecovered && suspectRunning === undefined && suspects.size > 0) {
+      suspectRunning = takeSuspect();
       if (suspectRunning !== undefined) granted.push(suspectRunning);
     }
   };
@@ -103,7 +125,7 @@ export function createTurnQueue(options: { slots: number; clock: Clock; grant: (
       if (request.suspect) running.delete(key);
       if (holds(key)) granted.push(key);
       else if (request.suspect) {
-        if (!suspects.has(key)) suspects.set(key, clock.now());
+        if (!suspects.has(key)) suspects.set(key, request.suspicion ?? { failures: 0, sinceMs: clock.now() });
       } else if (!waiting[request.turnClass].has(key)) waiting[request.turnClass].set(key, clock.now());
       pump();
     },
@@ -121,7 +143,9 @@ export function createTurnQueue(options: { slots: number; clock: Clock; grant: (
     },
     hasSlot: holds,
     ahead: (key) => {
-      for (const waiters of [suspects, ...TURN_CLASSES.map((turnClass) => waiting[turnClass])]) {
+      const own = suspects.get(key);
+      if (own) return [...suspects.values()].filter((other) => comesBefore(other, own)).length;
+      for (const waiters of TURN_CLASSES.map((turnClass) => waiting[turnClass])) {
         if (!waiters.has(key)) continue;
         let place = 0;
         for (const other of waiters.keys()) {
@@ -140,6 +164,10 @@ export function createTurnQueue(options: { slots: number; clock: Clock; grant: (
         byClass,
       };
     },
+    recovered: () => {
+      isRecovered = true;
+      pump();
+    },
     open: () => {
       isOpen = true;
       pump();
@@ -148,4 +176,8 @@ export function createTurnQueue(options: { slots: number; clock: Clock; grant: (
       isOpen = false;
     },
   };
+}
+
+function comesBefore(one: Suspicion, other: Suspicion): boolean {
+  return one.failures < other.failures || (one.failures === other.failures && one.sinceMs < other.sinceMs);
 }

@@ -27,8 +27,9 @@ export interface CrashResult {
   readonly repeated: number;
   readonly ambiguous: number;
   readonly quarantined: readonly string[];
-  /** Most attempts that one slow, innocent turn took. */
+  /** Most attempts that one slow, innocent turn took, and the fewest and most turns of a slow chat. */
   readonly slowAttempts: number;
+  readonly slowTurns: readonly [fewest: number, most: number];
   /** Broken promises, as sentences. */
   readonly faults: readonly string[];
   readonly seconds: number;
@@ -39,8 +40,7 @@ export interface CrashResult {
 const QUICK = 6;
 const SLOW = 16;
 const QUIET_MS = 120_000;
-/** A kill hits whoever runs alone just then, and counts: with one every two seconds an innocent turn may be hit several times. */
-const LIMITS = { concurrentTurns: 24, idleTimeout: 200, maxAttempts: 8, drainTimeout: 3_000 } as const;
+const LIMITS = { concurrentTurns: 24, idleTimeout: 200, maxAttempts: 5, drainTimeout: 3_000 } as const;
 
 /** Runs the cycles. @throws Error when the daemon does not come up or come to rest */
 export async function runCrashes(options: CrashOptions): Promise<CrashResult> {
@@ -53,8 +53,8 @@ export async function runCrashes(options: CrashOptions): Promise<CrashResult> {
   const people = peopleOf(rig, telegram, random.next);
   const deaths = Object.fromEntries(PHASES.map((phase) => [phase, 0])) as Record<Phase, number>;
   let isSound = false;
+  let daemon = launch();
   try {
-    let daemon = launch();
     await daemon.ready();
     for (let cycle = 1; cycle <= options.cycles; cycle += 1) {
       const phase = PHASES[Math.floor(random.next() * PHASES.length)] ?? "load";
@@ -65,7 +65,7 @@ export async function runCrashes(options: CrashOptions): Promise<CrashResult> {
     }
     await Promise.all(people.map((person) => person.stop()));
     await until("every message is answered", () => isQuiet(rig, people), QUIET_MS).catch(async (cause: unknown) => {
-      throw new Error(`the daemon did not come to rest:\n${await stuck(rig)}`, { cause });
+      throw new Error(`the daemon did not come to rest; its store is kept in ${rig.dir}:\n${await stuck(rig)}`, { cause });
     });
     daemon.signal("SIGTERM");
     await daemon.endsWith(0);
@@ -75,6 +75,7 @@ export async function runCrashes(options: CrashOptions): Promise<CrashResult> {
   } finally {
     await Promise.all(people.map((person) => person.close()));
     await telegram.close();
+    await daemon.kill();
     if (isSound) await rig.close();
   }
 }
@@ -123,6 +124,7 @@ async function accountFor(rig: Rig, telegram: TelegramServer, people: readonly P
   }
   if (telegram.overlaps() > 0) faults.push(`two pollers asked Telegram at once, ${telegram.overlaps()} times`);
   faults.push(...quarantined.map((chat) => `${chat} is quarantined`));
+  const slowTurns = people.flatMap((person) => (person.chat.startsWith("api:slow-") ? [person.accepted()] : []));
   const slow = ledger.filter((line) => line.chat.startsWith("api:slow-"));
   return {
     accepted: people.reduce((sum, person) => sum + person.accepted(), 0),
@@ -131,6 +133,7 @@ async function accountFor(rig: Rig, telegram: TelegramServer, people: readonly P
     repeated,
     ambiguous: [...ambiguous.values()].reduce((sum, texts) => sum + texts.size, 0),
     quarantined,
+    slowTurns: [Math.min(...slowTurns), Math.max(...slowTurns)],
     slowAttempts: Math.max(0, ...slow.map((line) => line.attempt)),
     faults,
     dir: rig.dir,

@@ -79,12 +79,13 @@ async function insist(rig: Rig, chat: string, n: number, text: string): Promise<
 export function personOverHttp(rig: Rig, name: string, options: PersonOptions): Person {
   const chat = `api:${name}`;
   const listener: Listener = listen(rig.url, chat);
-  const person = converse(
-    chat,
-    () => listener.heard().map((reply) => reply.text),
-    (n, text) => insist(rig, chat, n, text),
-    options,
-  );
+  const texts: string[] = [];
+  const heard = (): readonly string[] => {
+    const replies = listener.heard();
+    for (let place = texts.length; place < replies.length; place += 1) texts.push(replies[place]!.text);
+    return texts;
+  };
+  const person = converse(chat, heard, (n, text) => insist(rig, chat, n, text), options);
   return { ...person, close: listener.close };
 }
 

@@ -26,7 +26,7 @@ console.log(
   [
     "",
     `${Object.values(result.deaths).reduce((sum, times) => sum + times, 0)} deaths in ${result.seconds.toFixed(0)} s: ${deaths.join(", ")}`,
-    `${result.accepted} messages accepted, ${result.attempts} attempts; a slow turn took ${result.slowAttempts} at most`,
+    `${result.accepted} messages accepted, ${result.attempts} attempts; a slow turn took ${result.slowAttempts} at most, a slow chat had ${result.slowTurns.join(" to ")} turns`,
     `${result.telegramSends} sends to Telegram, ${result.repeated} of them repetitions; ${result.ambiguous} parts marked ambiguous`,
     `chats quarantined: ${result.quarantined.join(", ") || "none"}`,
     `lost, reordered, committed twice or repeated without a mark: ${result.faults.length}`,

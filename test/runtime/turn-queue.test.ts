@@ -64,11 +64,32 @@ describe("the turn queue", () => {
     ask("a");
     ask("s1", "interactive", true);
     ask("s2", "interactive", true);
+    queue.recovered();
     await settle();
     expect(granted).toEqual(["a", "s1"]);
     queue.release(chat("s1"));
     await settle();
     expect(granted).toEqual(["a", "s1", "s2"]);
+  });
+
+  it("lets suspects begin once all have asked: the least accused first, then whoever has waited longest", async () => {
+    const { queue, granted } = rig(1);
+    queue.open();
+    const suspect = (name: string, failures: number, sinceMs: number): void =>
+      queue.request(chat(name), { turnClass: "interactive", suspect: true, suspicion: { failures, sinceMs } });
+    suspect("twice", 2, 1);
+    suspect("once", 1, 2);
+    suspect("young", 0, 9);
+    suspect("old", 0, 3);
+    await settle();
+    expect(granted).toEqual([]);
+    queue.recovered();
+    for (const name of ["old", "young", "once", "twice"]) {
+      await settle();
+      expect(granted.at(-1)).toBe(name);
+      expect(queue.ahead(chat("twice"))).toBe({ old: 2, young: 1, once: 0 }[name]);
+      queue.release(chat(name));
+    }
   });
 
   it("reserves a free slot at once, and the request that follows is granted", async () => {
@@ -97,6 +118,7 @@ describe("the turn queue", () => {
     queue.reserve(chat("a"), "interactive");
     ask("a", "interactive", true);
     ask("b");
+    queue.recovered();
     await settle();
     expect(granted.sort()).toEqual(["a", "b"]);
   });

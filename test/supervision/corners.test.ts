@@ -2,7 +2,8 @@
 import { afterEach, expect, it, vi } from "vitest";
 import type { ChatKey } from "../../src/core/chat-key.ts";
 import { DEFAULT_LIMITS } from "../../src/core/limits.ts";
-import type { ChatEntry, Chats } from "../../src/runtime/chats.ts";
+import type { ChatEntry } from "../../src/runtime/chat-entry.ts";
+import type { Chats } from "../../src/runtime/chats.ts";
 import { createSnapshotReader, type SnapshotReader } from "../../src/runtime/chat-snapshot.ts";
 import type { Kernel } from "../../src/runtime/kernel.ts";
 import { createQuarantine } from "../../src/runtime/quarantine.ts";
