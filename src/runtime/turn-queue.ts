@@ -4,8 +4,8 @@
  * A chat asks for one slot at a time and goes to the end of its class after each turn, which is round robin between chats. Between
  * classes the earliest request wins, cron and heartbeat counted as if they had come later by their handicap: people go first, and
  * nobody waits for ever. Suspects (turns found running after an unclean end) have one slot of their own, beside the others; they begin
- * when all have asked, those first that were least often alone with a death, and of these the one that has waited longest: so deaths from
- * outside are not held against one turn again and again.
+ * when all have asked: the most accused first, so that an innocent one clears itself, and of equals the one that has waited longest; only
+ * the one that was alone at the last death goes last. So deaths from outside are not held against one turn again and again.
  */
 import type { ChatKey } from "../core/chat-key.ts";
 import { TURN_CLASSES, type TurnClass } from "../core/turn-class.ts";
@@ -60,6 +60,8 @@ export function createTurnQueue(options: { slots: number; clock: Clock; grant: (
   const waiting: Record<TurnClass, Waiters> = { interactive: new Map(), cron: new Map(), heartbeat: new Map() };
   const suspects = new Map<ChatKey, Suspicion>();
   let isRecovered = false;
+  /** It was alone when the process died the last time. */
+  let lastAlone: ChatKey | undefined;
   const running = new Set<ChatKey>();
   const granted: ChatKey[] = [];
   let suspectRunning: ChatKey | undefined;
@@ -85,9 +87,15 @@ export function createTurnQueue(options: { slots: number; clock: Clock; grant: (
     return key;
   };
 
+  /** Whether one suspect begins before another. */
+  const comesBefore = ([one, a]: readonly [ChatKey, Suspicion], [other, b]: readonly [ChatKey, Suspicion]): boolean => {
+    if (one === lastAlone || other === lastAlone) return one !== lastAlone;
+    return a.failures === b.failures ? a.sinceMs < b.sinceMs : a.failures > b.failures;
+  };
+
   const takeSuspect = (): ChatKey | undefined => {
     let first: readonly [ChatKey, Suspicion] | undefined;
-    for (const suspect of suspects) if (!first || comesBefore(suspect[1], first[1])) first = suspect;
+    for (const suspect of suspects) if (!first || comesBefore(suspect, first)) first = suspect;
     if (first) suspects.delete(first[0]);
     return first?.[0];
   };
@@ -144,7 +152,7 @@ export function createTurnQueue(options: { slots: number; clock: Clock; grant: (
     hasSlot: holds,
     ahead: (key) => {
       const own = suspects.get(key);
-      if (own) return [...suspects.values()].filter((other) => comesBefore(other, own)).length;
+      if (own) return [...suspects].filter((other) => comesBefore(other, [key, own])).length;
       for (const waiters of TURN_CLASSES.map((turnClass) => waiting[turnClass])) {
         if (!waiters.has(key)) continue;
         let place = 0;
@@ -165,6 +173,7 @@ export function createTurnQueue(options: { slots: number; clock: Clock; grant: (
       };
     },
     recovered: () => {
+      if (!isRecovered) lastAlone = newestAccused(suspects);
       isRecovered = true;
       pump();
     },
@@ -178,6 +187,9 @@ export function createTurnQueue(options: { slots: number; clock: Clock; grant: (
   };
 }
 
-function comesBefore(one: Suspicion, other: Suspicion): boolean {
-  return one.failures < other.failures || (one.failures === other.failures && one.sinceMs < other.sinceMs);
+/** They run one after the other: the one that began last was running. */
+function newestAccused(suspects: ReadonlyMap<ChatKey, Suspicion>): ChatKey | undefined {
+  let newest: readonly [ChatKey, Suspicion] | undefined;
+  for (const suspect of suspects) if (suspect[1].failures > 0 && suspect[1].sinceMs > (newest?.[1].sinceMs ?? 0)) newest = suspect;
+  return newest?.[0];
 }

@@ -72,22 +72,22 @@ describe("the turn queue", () => {
     expect(granted).toEqual(["a", "s1", "s2"]);
   });
 
-  it("lets suspects begin once all have asked: the least accused first, then whoever has waited longest", async () => {
+  it("lets suspects begin once all have asked: the accused first, then whoever has waited longest, last who was alone at the last death", async () => {
     const { queue, granted } = rig(1);
     queue.open();
     const suspect = (name: string, failures: number, sinceMs: number): void =>
       queue.request(chat(name), { turnClass: "interactive", suspect: true, suspicion: { failures, sinceMs } });
-    suspect("twice", 2, 1);
+    suspect("last", 2, 8);
     suspect("once", 1, 2);
     suspect("young", 0, 9);
     suspect("old", 0, 3);
     await settle();
     expect(granted).toEqual([]);
     queue.recovered();
-    for (const name of ["old", "young", "once", "twice"]) {
+    for (const name of ["once", "old", "young", "last"]) {
       await settle();
       expect(granted.at(-1)).toBe(name);
-      expect(queue.ahead(chat("twice"))).toBe({ old: 2, young: 1, once: 0 }[name]);
+      expect(queue.ahead(chat("last"))).toBe({ once: 2, old: 1, young: 0 }[name]);
       queue.release(chat(name));
     }
   });
