@@ -7,7 +7,7 @@ import { parseContent, textContent, textOf, type Content } from "../core/content
 import { RuntimeError, TerminalError, TransientError, noteOf } from "../core/errors.ts";
 import type { Turn } from "../ports/agent.ts";
 import type { Claim } from "../ports/store/store.ts";
-import { untilStored, type Kernel } from "./kernel.ts";
+import { pause, untilStored, type Kernel } from "./kernel.ts";
 
 export type TurnOutcome =
   | { readonly type: "done"; readonly replies: readonly Content[] }
@@ -49,12 +49,36 @@ const TEXT_MAX = 1_000_000;
 const STEPS_MAX = 1_000;
 /** An agent that computes for this long without awaiting is named in the log. */
 const STALL_MS = 200;
+/** How often a running turn is a reason to look whether the event loop was held. */
+const LOOK_EVERY_MS = 250;
+/** Turns named when it was, and nobody knows by which of them. */
+const NAMED_MAX = 5;
 
 /** @param fenceOf - the newest fence known of a chat: a claim under an older one is void */
 export function createTurnRunner(kernel: Kernel, fenceOf: (key: ChatKey) => number): TurnRunner {
   const { store, clock, random, hub, log, agent } = kernel;
   const runs = new Map<ChatKey, TurnRun>();
   const expected = new Map<ChatKey, Claim>();
+  let isWatching = false;
+  /** The last stall that was seen in the call that caused it: the look after it has nothing to add. */
+  let namedUntilMs = Number.NEGATIVE_INFINITY;
+
+  /** While turns run: what computes after an await is seen by how late a timer is, and is one of those that run. */
+  const watch = (): void => {
+    if (isWatching) return;
+    isWatching = true;
+    const dueMs = clock.monotonic() + LOOK_EVERY_MS;
+    void pause(kernel, LOOK_EVERY_MS).then(() => {
+      isWatching = false;
+      const heldMs = Math.round(clock.monotonic() - dueMs);
+      if (heldMs >= STALL_MS && namedUntilMs < dueMs) {
+        const turns = [...runs.values()].slice(0, NAMED_MAX).map((run) => ({ chat: run.key, turn: run.claim?.turnId }));
+        const which = runs.size === 1 ? "this turn" : `one of the ${runs.size} turns that run, or what they call,`;
+        log.warn({ heldMs, turns }, `${which} held the event loop, and every chat with it; move long work to a worker`);
+      }
+      if (runs.size > 0 && !kernel.closed.aborted) watch();
+    });
+  };
 
   const claimFor = async (input: TurnInput): Promise<Claim | undefined> => {
     const ready = expected.get(input.key);
@@ -114,6 +138,7 @@ export function createTurnRunner(kernel: Kernel, fenceOf: (key: ChatKey) => numb
         const next = chunks.next();
         const heldMs = Math.round(clock.monotonic() - startMs);
         if (heldMs >= STALL_MS) {
+          namedUntilMs = clock.monotonic();
           log.warn(
             { chat: run.key, turn: claim.turnId, heldMs },
             "the agent held the event loop, and every chat with it; move long work to a worker",
@@ -200,6 +225,7 @@ export function createTurnRunner(kernel: Kernel, fenceOf: (key: ChatKey) => numb
         isDraining: false,
       };
       runs.set(input.key, run);
+      watch();
       void execute(run, input, tell);
       return () => {
         if (run.outcome || run.abort.signal.aborted) return;
