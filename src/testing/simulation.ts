@@ -99,6 +99,8 @@ export async function openSimulation(setup: SimulationSetup): Promise<Simulation
   let answering = 0;
   /** Of those, how many wait for virtual time. */
   let asleep = 0;
+  /** Real milliseconds that are left to them; given anew when one of them goes on. */
+  let patience = REAL_PAUSES;
   let updates = 0;
   let lives = 0;
 
@@ -111,9 +113,14 @@ export async function openSimulation(setup: SimulationSetup): Promise<Simulation
   const agent: Agent = async function* counted(turn, context) {
     const born = lives;
     answering += 1;
+    patience = REAL_PAUSES;
     try {
-      yield* setup.agent(turn, context);
+      for await (const chunk of setup.agent(turn, context)) {
+        patience = REAL_PAUSES;
+        yield chunk;
+      }
     } finally {
+      patience = REAL_PAUSES;
       if (born === lives) answering -= 1;
     }
   };
@@ -138,7 +145,7 @@ export async function openSimulation(setup: SimulationSetup): Promise<Simulation
   /** Everything that can happen without time: promises, and what agents await of the real world, for some real milliseconds. */
   const settleAll = async (): Promise<void> => {
     await settle(SETTLE_TURNS);
-    for (let pause = 0; pause < REAL_PAUSES && answering > asleep; pause += 1) {
+    for (; patience > 0 && answering > asleep; patience -= 1) {
       await realPause(1);
       await settle(SETTLE_TURNS);
     }
@@ -217,6 +224,7 @@ export async function openSimulation(setup: SimulationSetup): Promise<Simulation
       const ms = parseDuration(duration);
       asleep += 1;
       await new Promise<void>((resolve) => void clock.setTimer(ms, resolve));
+      patience = REAL_PAUSES;
       if (!clock.isDead()) asleep -= 1;
     },
     now: () => new Date(world.now()),
