@@ -74,6 +74,7 @@ export function createDeliveries(
   const adopt = (entry: DeliveryEntry, taken: TakeResult): void => {
     const nowMs = clock.now();
     entry.part = taken.type === "taken" ? taken.part : undefined;
+    entry.nextTry = undefined;
     if (taken.type === "taken") entry.actor.send({ type: "part.taken", partId: taken.part.id, attempt: taken.part.attempts });
     else if (taken.type === "later") {
       const delayMs = Math.max(1, taken.atMs - nowMs);

@@ -19,15 +19,13 @@ async function openBot(options: {
   const post = (chat: string, text: string): void => {
     const address = chat.slice(chat.indexOf(":") + 1);
     updates += 1;
-    sim
-      .platform()
-      .post({
-        chat: `telegram:${address}`,
-        address,
-        externalId: `u${updates}`,
-        content: [{ type: "text", text }],
-        sender: { id: address },
-      });
+    sim.platform().post({
+      chat: `telegram:${address}`,
+      address,
+      externalId: `u${updates}`,
+      content: [{ type: "text", text }],
+      sender: { id: address },
+    });
   };
   return { sim, began, post };
 }
