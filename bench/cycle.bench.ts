@@ -1,14 +1,14 @@
 /**
  * The message cycle without durability, beside what people use for order within a chat: `p-queue`, one queue a chat, and `sequentialize`
- * of grammY's runner. Each takes the same messages of the same chats, keeps them in order within a chat, runs at most 1,000 at a time, and
- * collects an echo. Neither peer stores, retries, times out, streams or can say what a chat is doing.
+ * of grammY's runner. Each takes the same messages of the same chats, keeps them in order within a chat, runs at most 1,000 at a time
+ * (one a chat, of 1,000 chats), and collects an echo. Neither peer stores, retries, times out, streams or can say what a chat is doing.
  */
 import { sequentialize } from "@grammyjs/runner";
 import { Bot, type Context } from "grammy";
 import PQueue from "p-queue";
 import { createMemoryStore } from "../src/stores/memory/store.ts";
 import { openLoop } from "./loop.ts";
-import { isQuick, median, printTable, sized, spread } from "./machine.ts";
+import { isQuick, median, openFolder, printTable, sized, spread } from "./machine.ts";
 
 const CHATS = 1_000;
 const MESSAGES = sized(30_000, 5_000);
@@ -38,7 +38,7 @@ async function satibot(): Promise<void> {
   const { done, take } = collector();
   const { loop, post, keyOf } = openLoop(createMemoryStore(), {
     platforms: 1,
-    limits: { inboxPerChat: MESSAGES },
+    limits: { inboxPerChat: MESSAGES, concurrentTurns: AT_ONCE },
     onReply: () => take("re "),
     agent: async function* (turn) {
       yield await echo(turn.messages[0]?.text ?? "");
@@ -95,9 +95,12 @@ const CONTESTANTS: readonly (readonly [name: string, run: () => Promise<void>])[
   ["grammY runner, sequentialize", grammyRunner],
 ];
 
+openFolder();
 const rates = new Map<string, number[]>(CONTESTANTS.map(([name]) => [name, []]));
 for (let round = 0; round <= ROUNDS; round += 1) {
-  for (const [name, run] of CONTESTANTS) {
+  // Another one begins each round.
+  for (const place of CONTESTANTS.keys()) {
+    const [name, run] = CONTESTANTS[(place + round) % CONTESTANTS.length]!;
     globalThis.gc?.();
     const startMs = performance.now();
     await run();

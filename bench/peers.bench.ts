@@ -157,4 +157,13 @@ printTable(
     ["aim", "10,000", "2 ×, never under 1.5 ×"],
   ],
 );
+if (redis) {
+  const best = Math.max(...[...peers.values()].map(median));
+  const ratio = median(own) / best;
+  const verdict = (isMet: boolean): string => (isMet ? "met" : "MISSED");
+  console.log(
+    `beside its best: ${ratio.toFixed(2)} ×; 10,000 a second ${verdict(median(own) >= 10_000)}, 2 × ${verdict(ratio >= 2)}, 1.5 × ${verdict(ratio >= 1.5)}`,
+  );
+  await new Promise((resolve) => redis.process.once("exit", resolve));
+}
 process.exit(0);

@@ -83,7 +83,12 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
       .catch((error: unknown) => log.warn({ err: error }, "cron jobs could not be looked at after the clock was set"));
   });
   const hub = createStreamHub();
-  const turnQueue = createTurnQueue({ slots: limits.concurrentTurns, clock, grant: (key) => chats.send(key, { type: "slot.granted" }) });
+  const turnQueue = createTurnQueue({
+    slots: limits.concurrentTurns,
+    clock,
+    grant: (key) => chats.send(key, { type: "slot.granted" }),
+    isStoring: (key) => commits.isStoring(key),
+  });
   const kernel: Kernel = {
     store,
     clock,

@@ -30,8 +30,9 @@ export interface Outgoing {
 export interface TurnCommits {
   /** Side effect of the machine's `committing`. */
   readonly commit: (key: ChatKey) => void;
-  /** Number of commits under way. */
+  /** Number of commits under way, and whether one is of this chat. */
   readonly pending: () => number;
+  readonly isStoring: (key: ChatKey) => boolean;
   readonly counters: { committed: number; failed: number; givenUp: number; fenced: number };
 }
 
@@ -51,10 +52,10 @@ export function createTurnCommits(
     readonly onRunEnded: (run: NonNullable<Claim["run"]>, turnId: string, delivers: boolean) => void;
   },
 ): TurnCommits {
-  const { store, clock, random, hub, log, limits } = kernel;
+  const { store, clock, random, hub, log, limits, turnQueue } = kernel;
   const { runner, outgoing } = parts;
   const counters = { committed: 0, failed: 0, givenUp: 0, fenced: 0 };
-  let pending = 0;
+  const storing = new Set<TurnRun>();
 
   const commit = async (entry: ChatEntry, run: TurnRun): Promise<void> => {
     const claim = run.claim ?? (await run.claimed.catch(() => undefined));
@@ -203,14 +204,15 @@ export function createTurnCommits(
 
   return {
     counters,
-    pending: () => pending,
+    pending: () => storing.size,
+    isStoring: (key) => [...storing].some((run) => run.key === key),
     commit: (key) => {
       const chats = parts.chats();
       const entry = chats.get(key);
       const run = runner.runOf(key);
       if (!entry || !run) return;
       chats.hold(entry);
-      pending += 1;
+      storing.add(run);
       // After the machine has reached `committing`: the successor is computed from there.
       void Promise.resolve()
         .then(() => commit(entry, run))
@@ -220,7 +222,8 @@ export function createTurnCommits(
           else log.error({ chat: key, err: error }, "the end of an abandoned turn could not be stored");
         })
         .finally(() => {
-          pending -= 1;
+          storing.delete(run);
+          turnQueue.stored(key);
         });
     },
   };

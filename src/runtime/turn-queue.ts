@@ -42,6 +42,8 @@ export interface TurnQueue {
     readonly slots: number;
     readonly byClass: Readonly<Record<TurnClass, number>>;
   };
+  /** The end of a turn is stored: a suspect that has left its slot is not alone with a death any more. */
+  readonly stored: (key: ChatKey) => void;
   /** All suspects have asked by now: they may begin. */
   readonly recovered: () => void;
   /** Grants nothing until it is opened. */
@@ -54,8 +56,14 @@ const HANDICAP_MS: Readonly<Record<TurnClass, number>> = { interactive: 0, cron:
 
 type Waiters = Map<ChatKey, number>;
 
-export function createTurnQueue(options: { slots: number; clock: Clock; grant: (key: ChatKey) => void }): TurnQueue {
-  const { slots, clock, grant } = options;
+export function createTurnQueue(options: {
+  slots: number;
+  clock: Clock;
+  grant: (key: ChatKey) => void;
+  /** The end of the chat's turn is on its way to the store: until it is there, a death is still held against that turn. Default never. */
+  isStoring?: (key: ChatKey) => boolean;
+}): TurnQueue {
+  const { slots, clock, grant, isStoring = () => false } = options;
   // A Map keeps the order of insertion: first in, first out, with removal by key.
   const waiting: Record<TurnClass, Waiters> = { interactive: new Map(), cron: new Map(), heartbeat: new Map() };
   const suspects = new Map<ChatKey, Suspicion>();
@@ -65,6 +73,8 @@ export function createTurnQueue(options: { slots: number; clock: Clock; grant: (
   const running = new Set<ChatKey>();
   const granted: ChatKey[] = [];
   let suspectRunning: ChatKey | undefined;
+  /** It has released the suspect slot, and has it until its end is stored. */
+  let leaving: ChatKey | undefined;
   let isOpen = false;
   let isPumping = false;
 
@@ -125,12 +135,21 @@ export function createTurnQueue(options: { slots: number; clock: Clock; grant: (
     });
   };
 
+  const leave = (key: ChatKey): void => {
+    if (leaving !== key || isStoring(key)) return;
+    leaving = undefined;
+    suspectRunning = undefined;
+    pump();
+  };
+
   const holds = (key: ChatKey): boolean => running.has(key) || suspectRunning === key;
 
   return {
     request: (key, request) => {
       // A reserved slot is a normal one: a suspect gives it back and waits for its own.
       if (request.suspect) running.delete(key);
+      else if (suspectRunning === key) suspectRunning = undefined;
+      if (leaving === key) leaving = undefined;
       if (holds(key)) granted.push(key);
       else if (request.suspect) {
         if (!suspects.has(key)) suspects.set(key, request.suspicion ?? { failures: 0, sinceMs: clock.now() });
@@ -144,7 +163,11 @@ export function createTurnQueue(options: { slots: number; clock: Clock; grant: (
     },
     release: (key) => {
       running.delete(key);
-      if (suspectRunning === key) suspectRunning = undefined;
+      if (suspectRunning === key) {
+        leaving = key;
+        // What follows the release in the same transition says whether its end is to be stored.
+        queueMicrotask(() => leave(key));
+      }
       suspects.delete(key);
       for (const turnClass of TURN_CLASSES) waiting[turnClass].delete(key);
       pump();
@@ -172,6 +195,7 @@ export function createTurnQueue(options: { slots: number; clock: Clock; grant: (
         byClass,
       };
     },
+    stored: (key) => leave(key),
     recovered: () => {
       if (!isRecovered) lastAlone = newestAccused(suspects);
       isRecovered = true;

@@ -6,10 +6,10 @@ import { createVirtualClock, settle } from "../../src/testing/virtual-clock.ts";
 
 const chat = (name: string): ChatKey => `api:${name}`;
 
-function rig(slots: number) {
+function rig(slots: number, isStoring = (): boolean => false) {
   const clock = createVirtualClock();
   const granted: string[] = [];
-  const queue = createTurnQueue({ slots, clock, grant: (key) => void granted.push(key.slice(4)) });
+  const queue = createTurnQueue({ slots, clock, isStoring, grant: (key) => void granted.push(key.slice(4)) });
   const ask = (name: string, turnClass: TurnClass = "interactive", suspect = false): void =>
     queue.request(chat(name), { turnClass, suspect });
   return { clock, queue, granted, ask };
@@ -90,6 +90,25 @@ describe("the turn queue", () => {
       expect(queue.ahead(chat("last"))).toBe({ once: 2, old: 1, young: 0 }[name]);
       queue.release(chat(name));
     }
+  });
+
+  it("keeps the suspect slot until the end of its turn is stored: a death before that is still held against it", async () => {
+    let isStoring = false;
+    const { queue, granted } = rig(1, () => isStoring);
+    queue.open();
+    queue.recovered();
+    const suspect = (name: string): void => queue.request(chat(name), { turnClass: "interactive", suspect: true });
+    suspect("one");
+    suspect("two");
+    await settle();
+    queue.release(chat("one"));
+    isStoring = true;
+    await settle();
+    expect(granted).toEqual(["one"]);
+    isStoring = false;
+    queue.stored(chat("one"));
+    await settle();
+    expect(granted).toEqual(["one", "two"]);
   });
 
   it("reserves a free slot at once, and the request that follows is granted", async () => {
