@@ -95,6 +95,8 @@ export interface SystemStatus {
     readonly waiting: number;
     readonly running: number;
     readonly slots: number;
+    /** Agents that go on although their turn has ended. */
+    readonly abandoned: number;
     readonly byClass: Readonly<Record<string, number>>;
   };
   readonly timers: number;

@@ -336,7 +336,7 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
         startedAt,
         node: host.node,
         store: store.location,
-        queue: turnQueue.facts(),
+        queue: { ...turnQueue.facts(), abandoned: runner.abandoned() },
         timers: queue.size(),
         chats: { known: counts.known, live: chats.liveCount(), quarantined: counts.quarantined },
         loopDelayMs: { p50: host.loopDelayMs().p50, p99: host.loopDelayMs().p99 },

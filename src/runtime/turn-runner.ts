@@ -35,6 +35,8 @@ export interface TurnRunner {
   readonly runs: () => IterableIterator<TurnRun>;
   /** The attempt is over and stored, or given up by its owner. */
   readonly forget: (key: ChatKey) => void;
+  /** Agents that were told to end and have not: they hold no slot, and what they do changes nothing, but their memory is held. */
+  readonly abandoned: () => number;
   /** A claim made by an append; used by the next start of that chat. */
   readonly expect: (claim: Claim) => void;
   /** The chat will not start on it. */
@@ -51,6 +53,8 @@ const STEPS_MAX = 1_000;
 const STALL_MS = 200;
 /** How often a running turn is a reason to look whether the event loop was held. */
 const LOOK_EVERY_MS = 250;
+/** Time that an agent has to end once it is told to, before the log names it. */
+const LEFT_BEHIND_MS = 5_000;
 /** Turns named when it was, and nobody knows by which of them. */
 const NAMED_MAX = 5;
 
@@ -59,6 +63,7 @@ export function createTurnRunner(kernel: Kernel, fenceOf: (key: ChatKey) => numb
   const { store, clock, random, hub, log, agent } = kernel;
   const runs = new Map<ChatKey, TurnRun>();
   const expected = new Map<ChatKey, Claim>();
+  const left = new Set<TurnRun>();
   let isWatching = false;
   /** The last stall that was seen in the call that caused it: the look after it has nothing to add. */
   let namedUntilMs = Number.NEGATIVE_INFINITY;
@@ -168,12 +173,26 @@ export function createTurnRunner(kernel: Kernel, fenceOf: (key: ChatKey) => numb
           throw new TerminalError("AGENT_FAILED", `more than ${REPLIES_MAX} replies in one turn; join them`);
       }
     } catch (error) {
-      // An agent that ignores its signal is left behind: whatever it still does is fenced off.
-      void Promise.resolve(chunks.return?.()).catch(() => undefined);
+      leaveBehind(run, claim, chunks);
       throw error;
     }
     closeText();
     return replies.filter((reply) => reply.length > 1 || reply[0]?.type !== "text" || textOf(reply).trim() !== "");
+  };
+
+  /** An agent that ignores its signal: whatever it still does is fenced off. */
+  const leaveBehind = (run: TurnRun, { turnId }: Claim, chunks: AsyncIterator<unknown>): void => {
+    left.add(run);
+    // Resolves after the step under way, which may never end.
+    const ended = Promise.resolve(chunks.return?.()).catch(() => undefined);
+    void ended.then(() => left.delete(run));
+    void pause(kernel, LEFT_BEHIND_MS).then(() => {
+      if (!left.has(run) || kernel.closed.aborted) return;
+      log.warn(
+        { chat: run.key, turn: turnId, abandoned: left.size },
+        "an agent goes on although its turn has ended; let it heed its signal",
+      );
+    });
   };
 
   const turnOf = (run: TurnRun, claim: Claim): Turn => {
@@ -240,6 +259,7 @@ export function createTurnRunner(kernel: Kernel, fenceOf: (key: ChatKey) => numb
       expected.delete(key);
       if (run && !run.outcome && !run.abort.signal.aborted) run.abort.abort(new RuntimeError("TURN_ABORTED", "the turn has lost its chat"));
     },
+    abandoned: () => left.size,
     expect: (claim) => {
       expected.set(claim.chat, claim);
     },

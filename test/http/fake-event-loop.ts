@@ -28,7 +28,7 @@ export const STATUS: SystemStatus = {
   startedAt: 1_000,
   node: "n1",
   store: "memory:",
-  queue: { waiting: 0, running: 1, slots: 16, byClass: { interactive: 0 } },
+  queue: { waiting: 0, running: 1, slots: 16, abandoned: 0, byClass: { interactive: 0 } },
   timers: 3,
   chats: { known: 2, live: 1, quarantined: 0 },
   loopDelayMs: { p50: 1, p99: 2 },

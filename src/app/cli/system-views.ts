@@ -16,7 +16,10 @@ export function viewSystem(system: SystemStatus, { columns, nowMs }: View): stri
         "chats",
         `${chats.known} known, ${chats.live} live${chats.quarantined === 0 ? "" : `, ${chats.quarantined} quarantined (satibot chats list --state quarantined)`}`,
       ],
-      ["turns", `${queue.running} of ${queue.slots} slots running, ${queue.waiting} waiting`],
+      [
+        "turns",
+        `${queue.running} of ${queue.slots} slots running, ${queue.waiting} waiting${queue.abandoned > 0 ? `, ${queue.abandoned} that ended and whose agents go on` : ""}`,
+      ],
       ["timers", String(system.timers)],
       ["loop delay", `p50 ${loopDelayMs.p50.toFixed(1)} ms, p99 ${loopDelayMs.p99.toFixed(1)} ms`],
       ["memory", `${Math.round(system.memoryBytes / MIB)} MiB`],

@@ -39,7 +39,7 @@ export const system: SystemStatus = {
   startedAt: NOW - 7_200_000,
   node: "n1",
   store: "sqlite:./x.db",
-  queue: { waiting: 1, running: 2, slots: 16, byClass: {} },
+  queue: { waiting: 1, running: 2, slots: 16, abandoned: 0, byClass: {} },
   timers: 3,
   chats: { known: 10, live: 2, quarantined: 1 },
   loopDelayMs: { p50: 0.2, p99: 1.5 },
