@@ -157,10 +157,15 @@ export function createSchedulingQueue(clock: Clock, onStep: (byMs: number) => vo
 
   return {
     schedule: (source, target, event, delayMs, id = `anonymous.${anonymous++}`) => {
+      // An instant by the clock as it is now must not be shifted again for a step that came before it.
+      noticeStep();
       const waitMs = Math.max(0, delayMs);
       add(source, target, event, waitMs, clock.now() + waitMs, id);
     },
-    scheduleAt: (source, target, event, dueAtMs, id) => add(source, target, event, Math.max(0, dueAtMs - clock.now()), dueAtMs, id),
+    scheduleAt: (source, target, event, dueAtMs, id) => {
+      noticeStep();
+      add(source, target, event, Math.max(0, dueAtMs - clock.now()), dueAtMs, id);
+    },
     cancel: (source, id) => {
       const entry = find(source, id);
       if (!entry) return;

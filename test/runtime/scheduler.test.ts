@@ -75,6 +75,18 @@ describe("the scheduling queue", () => {
     }
   });
 
+  it("shifts no wait for a step that came before it, noticed or not", async () => {
+    const { clock, queue, sink } = rig();
+    queue.schedule(sink, sink, { type: "before" }, 90_000, "before");
+    clock.step(86_400_000);
+    queue.schedule(sink, sink, { type: "after" }, 90_000, "after");
+    await clock.advance(70_000);
+    expect(queue.entriesOf(sink).map(({ id, dueAtMs }) => [id, dueAtMs - clock.now()])).toEqual([
+      ["before", 20_000],
+      ["after", 20_000],
+    ]);
+  });
+
   it("says within a minute that the system clock was set, and takes no drift for it", async () => {
     const steps: number[] = [];
     const clock = createVirtualClock();
