@@ -293,7 +293,8 @@ async function untilQuiet(
 
 /** At rest nothing is held: no slot, no live chat, no timer but the supervisor's own. Then it drains, and leaves nothing behind. */
 async function checkRest(life: Life, clock: VirtualClock, account: Account, limits: Limits): Promise<void> {
-  await advance(clock, 4 * limits.idleTimeoutMs);
+  // Longer than any back-off that a row may still remember, which wakes its chat once more.
+  await advance(clock, LONGEST_BACKOFF_MS + 4 * limits.idleTimeoutMs);
   const status = await peek(clock, () => life.loop.status());
   if (!status) return account.violate("at rest, but it does not say how it is");
   const { queue, chats, timers } = status;
@@ -309,6 +310,8 @@ async function checkRest(life: Life, clock: VirtualClock, account: Account, limi
   await advance(clock, 2 * limits.drainTimeoutMs + 60_000);
 }
 
+/** What an agent of this world may ask to wait. */
+const LONGEST_BACKOFF_MS = 90_000;
 /** The supervisor's maintenance, and the channel's watch. */
 const RESTING_TIMERS = 2;
 
