@@ -14,6 +14,7 @@ export type ErrorCode =
   | "CHANNEL_REFUSED"
   | "CHANNEL_UNAVAILABLE"
   | "CHAT_CRASHED"
+  | "CHAT_UNREACHABLE"
   | "CHAT_UNKNOWN"
   | "CONFIG_INVALID"
   | "CONFIG_UNSUPPORTED"
@@ -58,9 +59,12 @@ export class RuntimeError extends Error {
 /** Worth another try after `retryAfterMs` (milliseconds; the caller's backoff decides when absent). */
 export class TransientError extends RuntimeError {
   readonly retryAfterMs: number | undefined;
-  constructor(code: ErrorCode, message: string, options?: ErrorOptions & { retryAfterMs?: number }) {
+  /** What must wait: this chat, or everything over its channel. Undefined where the platform does not say. */
+  readonly scope: "chat" | "channel" | undefined;
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions & { retryAfterMs?: number; scope?: "chat" | "channel" }) {
     super(code, message, options);
     this.retryAfterMs = options?.retryAfterMs;
+    this.scope = options?.scope;
   }
 }
 

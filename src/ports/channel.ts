@@ -3,11 +3,25 @@ import type { Content } from "../core/content.ts";
 import type { ErrorNote } from "../core/errors.ts";
 import type { Sender } from "./store/records.ts";
 
-/** What a platform can do; the runtime splits, edits and paces by it. */
+/** What a platform can do; the runtime splits, edits, paces and watches by it. All durations in milliseconds. */
 export interface ChannelLimits {
   /** Longest text of one message, in UTF-16 units. */
   readonly textUnits: number;
+  /** Streamed replies are shown as they grow, by `edit`. */
   readonly canEdit: boolean;
+  /** Where pacing begins; it slows down by what the platform answers. Absent or 0: as fast as it takes. */
+  readonly pace?: {
+    /** Least time between two sends to one chat. */
+    readonly chatMs?: number;
+    /** Least time between two sends over the whole connection. */
+    readonly channelMs?: number;
+    /** Least time between two edits of one message. Default 1,000. */
+    readonly editMs?: number;
+  };
+  /** How long one `typing` is shown. Absent: it is called once a turn. */
+  readonly typingMs?: number;
+  /** A connected platform that has been silent for longer is `stalled`. Absent: silence says nothing, as with webhooks. */
+  readonly silenceMaxMs?: number;
 }
 
 /** One thing that a person did on a platform, translated. */
@@ -25,6 +39,25 @@ export interface InboundMessage {
   readonly isPrivate?: true;
   /** Set for a button press: the question it answers. */
   readonly questionId?: string;
+  /** Set when the person changed an earlier message: its `externalId`. It replaces that one while nobody has begun to answer it; afterwards it is a message of its own. */
+  readonly editOf?: string;
+}
+
+/** What a platform says about a part after it took it. */
+export interface DeliveryReceipt {
+  readonly chat: ChatKey;
+  readonly platformId: string;
+  readonly status: "delivered" | "read" | "failed";
+  readonly atMs: number;
+  readonly error?: ErrorNote;
+}
+
+/** A command of the runtime, for a platform's menu. */
+export interface CommandInfo {
+  /** Without the slash, `[a-z]{1,32}`. */
+  readonly name: string;
+  /** One line, at most 100 characters. */
+  readonly description: string;
 }
 
 /** The result of handing a batch to intake: settled after the commit, in the order given. */
@@ -59,6 +92,13 @@ export interface ChannelHost {
   /** A namespaced durable cell, for offsets and cursors. */
   readonly load: (cell: string) => Promise<unknown>;
   readonly save: (cell: string, value: unknown) => Promise<void>;
+  readonly remove: (cell: string) => Promise<void>;
+  /** The commands that the runtime answers, for a menu. */
+  readonly commands: readonly CommandInfo[];
+  /** The platform gave a chat another identity: `to` becomes an alias of the chat `from`, which keeps its key and is reached at `address` from now on. Resolves after the commit. */
+  readonly moved: (move: { readonly from: ChatKey; readonly to: ChatKey; readonly address: string }) => Promise<void>;
+  /** Keeps what the platform says of parts it took; of one that is not known nothing is kept. Resolves after the commit. */
+  readonly receive: (receipts: readonly DeliveryReceipt[]) => Promise<void>;
 }
 
 export interface DeliverRequest {
@@ -67,7 +107,21 @@ export interface DeliverRequest {
   readonly content: Content;
   /** Stable over attempts of one part: pass it on where the platform takes an idempotency key. */
   readonly idempotencyKey: string;
+  /** Set for a reply that still grows: its markup may be incomplete. */
+  readonly isDraft?: true;
   readonly signal: AbortSignal;
+}
+
+/** Changes what an earlier delivery showed. */
+export interface EditRequest extends DeliverRequest {
+  /** What `deliver` resolved to. */
+  readonly platformId: string;
+}
+
+export interface OpenedFile {
+  readonly mime: string;
+  /** Ends with an error when more than the bytes allowed come. */
+  readonly bytes: AsyncIterable<Uint8Array>;
 }
 
 /**
@@ -91,11 +145,24 @@ export interface Channel {
   readonly stop: () => Promise<void>;
   /**
    * Hands one part to the platform; resolves to the platform's message id.
-   * @throws TerminalError CHANNEL_REFUSED when it will never be taken
-   * @throws TransientError CHANNEL_UNAVAILABLE when it surely was not taken (with `retryAfterMs` when the platform said)
+   * @throws TerminalError CHANNEL_REFUSED when it will never be taken, CHAT_UNREACHABLE when nothing for this chat will be (blocked, left, deleted)
+   * @throws TransientError CHANNEL_UNAVAILABLE when it surely was not taken (with `retryAfterMs` and its `scope` when the platform said)
    * @throws AmbiguousError SEND_UNKNOWN when the call ended without an answer
    */
   readonly deliver: (request: DeliverRequest) => Promise<{ readonly platformId: string }>;
+  /** Shows another content in place of a delivered one; "not modified" is success. Throws as `deliver`. Required where `limits.canEdit`. */
+  readonly edit?: (request: EditRequest) => Promise<void>;
+  /**
+   * Opens a file of a received message by its `ref`, when somebody asks for it.
+   * @throws TerminalError TOO_LARGE beyond `maxBytes`, CHANNEL_REFUSED when it is gone
+   * @throws TransientError CHANNEL_UNAVAILABLE
+   */
+  readonly open?: (ref: string, options: { readonly maxBytes: number; readonly signal: AbortSignal }) => Promise<OpenedFile>;
+  /**
+   * Answers a request to `/webhooks/<name>`, given whole (at most 1 MiB) with its raw body; called only between `start` and `stop`.
+   * 200 only once everything in it is stored or knowingly ignored; 503 when it could not be stored. Never throws for what a stranger sent.
+   */
+  readonly webhook?: (request: Request) => Promise<Response>;
   /** The address of a chat that has never written, as its key names it; undefined when the key does not say. */
   readonly addressOf?: (chat: ChatKey) => string | undefined;
   /** Shows "typing…" for some seconds where the platform can. Never throws. */

@@ -6,7 +6,7 @@ import { channelMachine, type ChannelEvent } from "../../machines/channel.machin
 import { backoffMs } from "../core/backoff.ts";
 import { RESERVED_CHANNELS } from "../core/chat-key.ts";
 import { noteOf } from "../core/errors.ts";
-import type { AcceptOutcome, Channel, ChannelAccount, ChannelHost, ChannelReport, InboundMessage } from "../ports/channel.ts";
+import type { AcceptOutcome, Channel, ChannelAccount, ChannelHost, ChannelReport, CommandInfo, InboundMessage } from "../ports/channel.ts";
 import type { ChannelStatus } from "./api.ts";
 import type { Kernel } from "./kernel.ts";
 import { createRegistry, type Child, type Registry } from "./registry.ts";
@@ -49,6 +49,7 @@ export function createChannels(
     readonly accept: (channel: Channel, messages: readonly InboundMessage[]) => Promise<readonly AcceptOutcome[]>;
     readonly opened: (channel: Channel, account: ChannelAccount | undefined) => void;
     readonly changed: (name: string, isOnline: boolean) => void;
+    readonly commands: readonly CommandInfo[];
   },
 ): Channels {
   const { store, clock, random, log, queue } = kernel;
@@ -87,6 +88,10 @@ export function createChannels(
       },
       load: (cell) => store.kv.get(`channel/${name}`, cell),
       save: (cell, value) => store.kv.set(`channel/${name}`, cell, value),
+      remove: (cell) => store.kv.remove(`channel/${name}`, cell),
+      commands: ways.commands,
+      moved: ({ from, address }) => store.chats.readdress(from, address),
+      receive: async () => undefined,
     };
   };
 

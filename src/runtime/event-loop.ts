@@ -144,6 +144,7 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
     accept: (channel, messages) => access.admit(channel, messages, intake.accept),
     opened: access.opened,
     changed: (name, isOnline) => deliveries.channelChanged(name, isOnline),
+    commands: [],
   });
   const addressOf = async (key: ChatKey): Promise<string> =>
     chats.get(key)?.address || (await store.chats.open(key))?.address || (channels.find(channelOf(key))?.addressOf?.(key) ?? "");

@@ -6,7 +6,15 @@ import { inspect } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { textContent, textOf } from "../core/content.ts";
 import { AmbiguousError, TerminalError, TransientError } from "../core/errors.ts";
-import type { AcceptOutcome, Channel, ChannelHost, ChannelReport, DeliverRequest, InboundMessage } from "../ports/channel.ts";
+import type {
+  AcceptOutcome,
+  Channel,
+  ChannelHost,
+  ChannelReport,
+  DeliverRequest,
+  DeliveryReceipt,
+  InboundMessage,
+} from "../ports/channel.ts";
 
 /** How the platform treats the next delivery. `throttled` asks for a wait of 6,775 s; `unanswered` ends without an answer. */
 export type RigFault = "refused" | "unavailable" | "throttled" | "unanswered";
@@ -42,6 +50,8 @@ export interface RecordingHost extends ChannelHost {
   /** Runs in place of storing; throw to refuse. Undefined restores plain storing. */
   readonly setAccept: (accept: ((messages: readonly InboundMessage[]) => Promise<readonly AcceptOutcome[]>) | undefined) => void;
   readonly cells: ReadonlyMap<string, unknown>;
+  readonly moves: () => readonly Parameters<ChannelHost["moved"]>[0][];
+  readonly receipts: () => readonly DeliveryReceipt[];
   /** Resolves as soon as the condition on this host holds. */
   readonly until: (condition: () => boolean) => Promise<void>;
 }
@@ -52,6 +62,8 @@ export function createRecordingHost(name: string): RecordingHost {
   const seen = new Set<string>();
   const reports: ChannelReport[] = [];
   const cells = new Map<string, unknown>();
+  const moves: Parameters<ChannelHost["moved"]>[0][] = [];
+  const receipts: DeliveryReceipt[] = [];
   const waiters = new Set<{ condition: () => boolean; resolve: () => void }>();
   let offers = 0;
   let accept: ((messages: readonly InboundMessage[]) => Promise<readonly AcceptOutcome[]>) | undefined;
@@ -93,7 +105,25 @@ export function createRecordingHost(name: string): RecordingHost {
     setAccept: (next) => {
       accept = next;
     },
+    remove: async (cell) => {
+      cells.delete(cell);
+      changed();
+    },
+    commands: [
+      { name: "help", description: "What I can do" },
+      { name: "stop", description: "Abort what I am doing" },
+    ],
+    moved: async (move) => {
+      moves.push(move);
+      changed();
+    },
+    receive: async (more) => {
+      receipts.push(...more);
+      changed();
+    },
     cells,
+    moves: () => moves,
+    receipts: () => receipts,
     until: (condition) =>
       condition()
         ? Promise.resolve()
