@@ -124,6 +124,22 @@ export interface OpenedFile {
   readonly bytes: AsyncIterable<Uint8Array>;
 }
 
+/** At most `count` messages in any stretch of `perMs` milliseconds, begun with a full measure. */
+export interface Rate {
+  readonly count: number;
+  readonly perMs: number;
+}
+
+/** Who may write over a channel, who administers it, and how much one may write. Identities are compared in lower case. */
+export interface ChannelAccess {
+  /** Identities of people, chats and groups, or `"*"` for everybody; whoever was paired comes on top. Undefined also offers a code to the first. */
+  readonly allow: readonly string[] | undefined;
+  /** Identities of people who may write and who let others in, beside the owner. */
+  readonly admins?: readonly string[];
+  /** Messages beyond these are refused with one reply; commands have a measure of their own. Absent: no limit. */
+  readonly rate?: { readonly perUser?: Rate; readonly perChat?: Rate };
+}
+
 /**
  * One connection to a platform: translates, and holds no policy (no retries, no queue).
  * `start` is called again only after `stop` has resolved.
@@ -132,8 +148,8 @@ export interface Channel {
   readonly name: string;
   readonly kind: string;
   readonly limits: ChannelLimits;
-  /** Who may write: identities or `"*"`, and whoever was paired. `allow` undefined also offers a code to the first. Absent: everybody who reaches the channel. */
-  readonly access?: { readonly allow: readonly string[] | undefined };
+  /** Who may write, and how much. Absent: everybody who reaches the channel, all of them administrators. */
+  readonly access?: ChannelAccess;
   /**
    * Set when the runtime itself is the platform: a part is delivered by the commit that stores it, people read it from history and stream,
    * and their first message over HTTP creates the chat. `deliver` is then never called.
