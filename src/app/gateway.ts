@@ -160,6 +160,7 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
       retry: async (id) => running().outbox.retry(id),
       purge: async (id) => running().outbox.purge(id),
     },
+    webhook: async (...args) => running().webhook(...args),
     status: async () => running().status(),
     health: async () => running().health(),
     isReady: () => loop?.isReady() ?? false,

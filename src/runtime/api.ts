@@ -243,6 +243,12 @@ export interface EventLoop {
   readonly events: (key: string, from: number, limit: number) => Promise<readonly EventRecord[]>;
   readonly pairing: PairingControl;
   readonly outbox: OutboxControl;
+  /**
+   * Hands a request of a platform (at most 1 MiB) to the channel of that name; resolves to what the platform is to be answered.
+   * @throws RequestError NOT_FOUND for a channel without webhook
+   * @throws TransientError DRAINING, and NOT_READY while it is not connected or when it failed
+   */
+  readonly webhook: (channel: string, request: Request) => Promise<Response>;
   readonly status: () => Promise<SystemStatus>;
   readonly health: () => Promise<Health>;
   /** True for a chat that its first message creates here: those named `api:` and those of direct channels such as `web`. @throws RequestError BAD_CHAT_KEY */

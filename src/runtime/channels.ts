@@ -5,7 +5,7 @@ import type { AnyActorRef, SnapshotFrom } from "xstate";
 import { channelMachine, type ChannelEvent } from "../../machines/channel.machine.ts";
 import { backoffMs } from "../core/backoff.ts";
 import { RESERVED_CHANNELS } from "../core/chat-key.ts";
-import { noteOf } from "../core/errors.ts";
+import { noteOf, RequestError, TransientError } from "../core/errors.ts";
 import type { AcceptOutcome, Channel, ChannelAccount, ChannelHost, ChannelReport, CommandInfo, InboundMessage } from "../ports/channel.ts";
 import type { ChannelStatus } from "./api.ts";
 import type { Kernel } from "./kernel.ts";
@@ -19,6 +19,8 @@ interface ChannelEntry {
   state: string;
   sinceMs: number;
   isOnline: boolean;
+  /** Between `start` and `stop`: requests of the platform may be handed to it. */
+  isOpen: boolean;
   lastTrafficAtMs: number | undefined;
   readonly counters: { received: number; sent: number; failed: number };
 }
@@ -38,9 +40,13 @@ export interface Channels extends ChannelDirectory {
   /** Closes all connections; resolves when each is gone. */
   readonly drain: () => Promise<void>;
   readonly status: () => readonly ChannelStatus[];
+  /** Hands a request of the platform to its channel. @throws RequestError NOT_FOUND for a channel without webhook @throws TransientError NOT_READY */
+  readonly webhook: (name: string, request: Request) => Promise<Response>;
 }
 
 const RECONNECT_BACKOFF = { baseMs: 1_000, maxMs: 60_000 };
+/** When a platform is asked to send again what its channel could not take. */
+const WEBHOOK_RETRY_MS = 5_000;
 
 export function createChannels(
   kernel: Kernel,
@@ -62,6 +68,7 @@ export function createChannels(
         state: "offline",
         sinceMs: clock.now(),
         isOnline: false,
+        isOpen: false,
         lastTrafficAtMs: undefined,
         counters: { received: 0, sent: 0, failed: 0 },
       },
@@ -104,6 +111,7 @@ export function createChannels(
   const open = (name: string): void => {
     const entry = entries.get(name);
     if (!entry) return;
+    entry.isOpen = true;
     entry.channel.start(hostOf(entry)).catch((error: unknown) => {
       log.error({ channel: name, err: error }, "channel could not start");
       entry.actor?.send({ type: "connection.refused", error: noteOf(error) });
@@ -113,6 +121,7 @@ export function createChannels(
   const close = (name: string): void => {
     const entry = entries.get(name);
     if (!entry) return;
+    entry.isOpen = false;
     entry.channel
       .stop()
       .catch((error: unknown) => log.error({ channel: name, err: error }, "channel did not stop cleanly"))
@@ -160,6 +169,7 @@ export function createChannels(
       const entry = entries.get(name);
       if (!entry) return;
       entry.actor = undefined;
+      entry.isOpen = false;
       void entry.channel.stop().finally(() => registry.wakeAt(name, clock.now() + backoffMs(RECONNECT_BACKOFF, 1, random.next())));
     },
     onWake: (name) => begin(name),
@@ -172,7 +182,23 @@ export function createChannels(
     entry.actor.send({ type: "channel.start" });
   };
 
+  const webhook: Channels["webhook"] = async (name, request) => {
+    const entry = entries.get(name);
+    if (!entry?.channel.webhook)
+      throw new RequestError("NOT_FOUND", "no channel of that name takes webhooks; check the address that the platform calls");
+    const notNow = (why: string, cause?: unknown): TransientError =>
+      new TransientError("NOT_READY", `${name} ${why}; send it again`, { cause, retryAfterMs: WEBHOOK_RETRY_MS });
+    if (!entry.isOpen || isDraining) throw notNow("is not connected");
+    try {
+      return await entry.channel.webhook(request);
+    } catch (error) {
+      log.error({ channel: name, err: error }, "a webhook could not be answered");
+      throw notNow("could not take this", error);
+    }
+  };
+
   return {
+    webhook,
     logic: registry.logic,
     find: (name) => entries.get(name)?.channel,
     isOnline: (name) => entries.get(name)?.isOnline ?? false,

@@ -309,6 +309,10 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
     },
     pairing: access.control,
     outbox: createOutboxControl(kernel, deliveries),
+    webhook: async (name, request) => {
+      requireOpen();
+      return channels.webhook(name, request);
+    },
     mayBegin: (text) => mayBegin(parseChatKey(text)),
     stream: (text, options = {}) => streamChat(kernel, chats, runner, parseChatKey(text), options),
     addCronJob: async (input) => {

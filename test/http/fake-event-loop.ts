@@ -156,6 +156,13 @@ export function createFakeEventLoop(known: readonly string[] = ["api:alice", "te
       retry: (id) => does("outbox", ["retry", id], () => chatDetail("api:a").outbox[0]!),
       purge: (id) => does("outbox", ["purge", id], () => undefined),
     },
+    webhook: async (channel, request) => {
+      const body = Buffer.from(await request.clone().arrayBuffer());
+      return does("webhook", [channel, request, body], () => {
+        if (channel !== "telegram") throw new RequestError("NOT_FOUND", `${channel} takes no webhooks`);
+        return new Response(`took ${body.length}`, { headers: { "Content-Type": "text/plain" } });
+      });
+    },
     mayBegin: (key) => key.startsWith("api:"),
     send: (key, content) => does("send", [key, content], () => "42"),
     stream: (key, options = {}) => {
