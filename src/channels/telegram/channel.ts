@@ -26,6 +26,20 @@ export interface TelegramOptions {
   readonly apiRoot?: string;
   /** User ids, chat ids, `@usernames`, or `*` for everybody. Absent: whoever sends the pairing code first owns the bot; empty: only who is approved. */
   readonly allow?: readonly string[];
+  /** How updates come. Default `polling`, which needs no address that Telegram can reach. */
+  readonly mode?: "polling" | "webhook";
+  /**
+   * Public base URL of this daemon, for `webhook`: Telegram is told `<webhookUrl>/webhooks/<name>` at each start.
+   * Absent: somebody else calls setWebhook, with `secretToken`.
+   */
+  readonly webhookUrl?: string;
+  /**
+   * What Telegram shows with each webhook request, 1 to 256 of `A-Z a-z 0-9 _ -`. Default with `webhookUrl`: derived from the token;
+   * without it, required.
+   */
+  readonly secretToken?: string;
+  /** What is answered in groups, by chat id, and by `*` for the others: `mention` (also replies and commands) or `all`. Default `mention`. */
+  readonly groups?: Readonly<Record<string, "mention" | "all">>;
   readonly clock: Clock;
   /** How long Telegram holds an empty poll, in seconds, 0 to 50. Default 25. */
   readonly pollTimeoutS?: number;
