@@ -8,6 +8,7 @@ import { addBackupCommands } from "./backup-commands.ts";
 import { addOutboxCommands } from "./outbox-commands.ts";
 import { addPairCommands } from "./pair-commands.ts";
 import { addChatCommands } from "./chat-commands.ts";
+import { addCronCommands } from "./cron-commands.ts";
 import { type ConnectionOptions, withDaemon, withReader } from "./connection.ts";
 import { CommandError, EXIT } from "./io.ts";
 import { addService } from "./service-command.ts";
@@ -60,6 +61,7 @@ function createProgram(tools: Tools, ended: (exitCode: number) => void): Command
   addSend(program, tools);
   addStatus(program, tools);
   addChatCommands(program, tools);
+  addCronCommands(program, tools);
   addOutboxCommands(program, tools);
   addPairCommands(program, tools);
   addBackupCommands(program, tools);

@@ -25,3 +25,16 @@ export function fit(text: string, columns: number): string {
   }
   return columns < 1 ? "" : `${kept.trimEnd()}…`;
 }
+
+/** The text in lines of at most `columns` columns, broken at spaces; one that has no space is left whole. Not broken without `columns`. */
+export function wrap(text: string, columns: number | undefined, indent = ""): string {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of oneLine(text).split(" ")) {
+    const longer = line === "" ? word : `${line} ${word}`;
+    const isTooLong = columns !== undefined && line !== "" && displayWidth((lines.length === 0 ? "" : indent) + longer) > columns;
+    if (isTooLong) lines.push(line);
+    line = isTooLong ? word : longer;
+  }
+  return [...lines, line].join(`\n${indent}`);
+}
