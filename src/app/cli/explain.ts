@@ -2,7 +2,7 @@
  * What a schedule comes to: its words, its next instants, and what a person should know before they trust it. Nothing is stored or asked of
  * a daemon.
  */
-import { clockChanges, formatOffset, offsetAt, wallClockAt, type ClockChange } from "../../core/time-zone.ts";
+import { clockChanges, formatOffset, wallClockAt, type ClockChange } from "../../core/time-zone.ts";
 import type { Schedule } from "../../ports/store/records.ts";
 import { nextTickAfter } from "../../runtime/schedule.ts";
 import { hasEitherDay, wordsOf } from "./cron-words.ts";
