@@ -2,8 +2,8 @@
  * Who may run a turn next: a fixed number of slots, fair between chats and between classes.
  *
  * A chat asks for one slot at a time and goes to the end of its class after each turn, which is round robin between chats. Between
- * classes the earliest request wins, cron and heartbeat counted as if they had come later by their handicap: people go first, and
- * nobody waits for ever. Suspects (turns found running after an unclean end) have one slot of their own, beside the others; they begin
+ * classes the earliest request wins, cron counted as if it had come later by its handicap: people go first, and nobody waits for ever.
+ * A heartbeat has one slot of its own beside the others, so that a long one takes nothing from a person. Suspects (turns found running after an unclean end) have one slot of their own, beside the others; they begin
  * when all have asked: the most accused first, so that an innocent one clears itself, and of equals the one that has waited longest; only
  * the one that was alone at the last death goes last. So deaths from outside are not held against one turn again and again.
  */
@@ -46,13 +46,17 @@ export interface TurnQueue {
   readonly stored: (key: ChatKey) => void;
   /** All suspects have asked by now: they may begin. */
   readonly recovered: () => void;
+  /** From now on there are so many slots: fewer are reached as running turns end, of which none is aborted. */
+  readonly resize: (slots: number) => void;
   /** Grants nothing until it is opened. */
   readonly open: () => void;
   readonly close: () => void;
 }
 
 /** Milliseconds by which a class is put behind an interactive request of the same instant. */
-const HANDICAP_MS: Readonly<Record<TurnClass, number>> = { interactive: 0, cron: 2_000, heartbeat: 10_000 };
+const HANDICAP_MS = { interactive: 0, cron: 2_000 } as const satisfies Partial<Record<TurnClass, number>>;
+/** Classes that share the slots. */
+const SHARING = ["interactive", "cron"] as const satisfies readonly TurnClass[];
 
 type Waiters = Map<ChatKey, number>;
 
@@ -63,7 +67,8 @@ export function createTurnQueue(options: {
   /** The end of the chat's turn is on its way to the store: until it is there, a death is still held against that turn. Default never. */
   isStoring?: (key: ChatKey) => boolean;
 }): TurnQueue {
-  const { slots, clock, grant, isStoring = () => false } = options;
+  const { clock, grant, isStoring = () => false } = options;
+  let { slots } = options;
   // A Map keeps the order of insertion: first in, first out, with removal by key.
   const waiting: Record<TurnClass, Waiters> = { interactive: new Map(), cron: new Map(), heartbeat: new Map() };
   const suspects = new Map<ChatKey, Suspicion>();
@@ -71,6 +76,8 @@ export function createTurnQueue(options: {
   /** It was alone when the process died the last time. */
   let lastAlone: ChatKey | undefined;
   const running = new Set<ChatKey>();
+  /** It has the slot of the heartbeats. */
+  let beating: ChatKey | undefined;
   const granted: ChatKey[] = [];
   let suspectRunning: ChatKey | undefined;
   /** It has released the suspect slot, and has it until its end is stored. */
@@ -81,7 +88,7 @@ export function createTurnQueue(options: {
   const nextClass = (): TurnClass | undefined => {
     let best: TurnClass | undefined;
     let bestAtMs = Number.POSITIVE_INFINITY;
-    for (const turnClass of TURN_CLASSES) {
+    for (const turnClass of SHARING) {
       const first = waiting[turnClass].values().next();
       if (!first.done && first.value + HANDICAP_MS[turnClass] < bestAtMs) {
         best = turnClass;
@@ -119,6 +126,10 @@ export function createTurnQueue(options: {
       running.add(key);
       granted.push(key);
     }
+    if (beating === undefined && waiting.heartbeat.size > 0) {
+      beating = take(waiting.heartbeat);
+      if (beating !== undefined) granted.push(beating);
+    }
     if (isRecovered && suspectRunning === undefined && suspects.size > 0) {
       suspectRunning = takeSuspect();
       if (suspectRunning !== undefined) granted.push(suspectRunning);
@@ -142,12 +153,17 @@ export function createTurnQueue(options: {
     pump();
   };
 
-  const holds = (key: ChatKey): boolean => running.has(key) || suspectRunning === key;
+  const holds = (key: ChatKey): boolean => running.has(key) || suspectRunning === key || beating === key;
+
+  const giveBack = (key: ChatKey): void => {
+    running.delete(key);
+    if (beating === key) beating = undefined;
+  };
 
   return {
     request: (key, request) => {
       // A reserved slot is a normal one: a suspect gives it back and waits for its own.
-      if (request.suspect) running.delete(key);
+      if (request.suspect) giveBack(key);
       else if (suspectRunning === key) suspectRunning = undefined;
       if (leaving === key) leaving = undefined;
       if (holds(key)) granted.push(key);
@@ -157,12 +173,14 @@ export function createTurnQueue(options: {
       pump();
     },
     reserve: (key, turnClass) => {
-      if (!isOpen || running.size >= slots || waiting[turnClass].size > 0 || holds(key)) return false;
-      running.add(key);
+      const isFull = turnClass === "heartbeat" ? beating !== undefined : running.size >= slots;
+      if (!isOpen || isFull || waiting[turnClass].size > 0 || holds(key)) return false;
+      if (turnClass === "heartbeat") beating = key;
+      else running.add(key);
       return true;
     },
     release: (key) => {
-      running.delete(key);
+      giveBack(key);
       if (suspectRunning === key) {
         leaving = key;
         // What follows the release in the same transition says whether its end is to be stored.
@@ -190,7 +208,7 @@ export function createTurnQueue(options: {
       const byClass = { interactive: waiting.interactive.size + suspects.size, cron: waiting.cron.size, heartbeat: waiting.heartbeat.size };
       return {
         waiting: byClass.interactive + byClass.cron + byClass.heartbeat,
-        running: running.size + (suspectRunning === undefined ? 0 : 1),
+        running: running.size + (suspectRunning === undefined ? 0 : 1) + (beating === undefined ? 0 : 1),
         slots,
         byClass,
       };
@@ -199,6 +217,10 @@ export function createTurnQueue(options: {
     recovered: () => {
       if (!isRecovered) lastAlone = newestAccused(suspects);
       isRecovered = true;
+      pump();
+    },
+    resize: (wanted) => {
+      slots = wanted;
       pump();
     },
     open: () => {

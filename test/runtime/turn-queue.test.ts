@@ -43,9 +43,8 @@ describe("the turn queue", () => {
     expect(granted).toEqual(["noisy", "quiet", "noisy"]);
   });
 
-  it("puts people before cron and heartbeat, but lets age win", async () => {
+  it("puts people before cron, but lets age win", async () => {
     const { clock, queue, granted, ask } = rig(1);
-    ask("beat", "heartbeat");
     ask("job", "cron");
     ask("person");
     queue.open();
@@ -56,6 +55,42 @@ describe("the turn queue", () => {
     queue.release(chat("person"));
     await settle();
     expect(granted).toEqual(["person", "job"]);
+  });
+
+  it("gives a heartbeat a slot of its own: it takes none from people, and there is never a second one", async () => {
+    const { queue, granted, ask } = rig(1);
+    queue.open();
+    ask("beat", "heartbeat");
+    ask("other beat", "heartbeat");
+    await settle();
+    ask("person");
+    await settle();
+    expect(granted).toEqual(["beat", "person"]);
+    expect(queue.facts()).toMatchObject({ running: 2, slots: 1, byClass: { heartbeat: 1 } });
+    expect(queue.reserve(chat("third beat"), "heartbeat")).toBe(false);
+    queue.release(chat("beat"));
+    await settle();
+    expect(granted).toEqual(["beat", "person", "other beat"]);
+    expect(queue.hasSlot(chat("other beat"))).toBe(true);
+  });
+
+  it("follows a new number of slots: more at once, fewer as turns end", async () => {
+    const { queue, granted, ask } = rig(1);
+    queue.open();
+    for (const name of ["a", "b", "c", "d"]) ask(name);
+    await settle();
+    queue.resize(3);
+    await settle();
+    expect(granted).toEqual(["a", "b", "c"]);
+    queue.resize(1);
+    queue.release(chat("a"));
+    queue.release(chat("b"));
+    await settle();
+    expect(granted).toEqual(["a", "b", "c"]);
+    expect(queue.reserve(chat("e"), "interactive")).toBe(false);
+    queue.release(chat("c"));
+    await settle();
+    expect(granted).toEqual(["a", "b", "c", "d"]);
   });
 
   it("runs suspects one at a time beside normal work", async () => {
