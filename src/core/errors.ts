@@ -25,6 +25,7 @@ export type ErrorCode =
   | "INBOX_FULL"
   | "INTERNAL"
   | "INVARIANT"
+  | "JOBS_FULL"
   | "JOB_EXISTS"
   | "JOB_UNKNOWN"
   | "MESSAGE_CONFLICT"

@@ -26,6 +26,7 @@ const STATUS: Partial<Record<ErrorCode, ContentfulStatusCode>> = {
   WRONG_STATE: 409,
   TOO_LARGE: 413,
   INBOX_FULL: 429,
+  JOBS_FULL: 409,
   DRAINING: 503,
   NOT_READY: 503,
   STORE_UNAVAILABLE: 503,

@@ -2,17 +2,18 @@
 import type { ChatKey } from "../core/chat-key.ts";
 import type { Content } from "../core/content.ts";
 import type { ErrorNote } from "../core/errors.ts";
+import type { TurnClass } from "../core/turn-class.ts";
+import type { DeliverWhen, JobFilter, JobOrigin, JobOverlap, JobRecord, MissedPolicy, RunRecord } from "../ports/store/job-records.ts";
 import type { ChatFilter } from "../ports/store/store.ts";
 import type {
   EventRecord,
   HistoryEntry,
   InboxRow,
-  JobRecord,
   OutboxPart,
   Page,
   PageRequest,
   PartStatus,
-  RunRecord,
+  Schedule,
   Sender,
   StoredTimer,
 } from "../ports/store/records.ts";
@@ -28,18 +29,91 @@ export interface AddMessageResult {
   readonly duplicate: boolean;
 }
 
-/** `every` and `at` in milliseconds or as a duration; `at` as ISO text with a zone, epoch milliseconds or Date. */
+/** Durations are `"30s"`, `"5m"`, `"24h"` or milliseconds; instants ISO text with a zone, epoch milliseconds or Date. */
 export type ScheduleInput =
-  | { readonly every: string | number }
+  /** Counted from `anchor`; by default from when the job was added. */
+  | { readonly every: string | number; readonly anchor?: string | number | Date }
+  /** Also `"in 20m"`, counted from now. */
   | { readonly at: string | number | Date }
+  /** 5, 6 or 7 fields or `@daily`, in an IANA zone; by default that of this machine, as it is when the job is added. */
   | { readonly cron: string; readonly timezone?: string };
 
+/** Everything but `id`, `message` and `schedule` has a default, which docs/cron.md names. */
 export interface CronJobInput {
   readonly id: string;
   readonly name?: string;
   readonly message: string;
   readonly schedule: ScheduleInput;
-  readonly deliver?: { readonly chat: string };
+  /** `chat` and `chats` are joined. Default `when`: always. An answer that is exactly `silence` counts as empty. Absent: nothing is delivered. */
+  readonly deliver?: {
+    readonly chat?: string;
+    readonly chats?: readonly string[];
+    readonly when?: DeliverWhen;
+    readonly silence?: string;
+  };
+  /** `job` (default): turns run in `cron:<id>`. `chat`: in the first chat of `deliver`, with its history. */
+  readonly session?: "job" | "chat";
+  /** Default once. */
+  readonly missed?: MissedPolicy;
+  /** Default one minute with `missed: skip`, else no limit. */
+  readonly grace?: string | number;
+  /** Default 10, at most 1,000. */
+  readonly missedMax?: number;
+  /** Default skip. */
+  readonly overlap?: JobOverlap;
+  readonly retry?: { readonly attempts?: number; readonly backoff?: string | number };
+  readonly timeout?: string | number;
+  readonly stagger?: string | number;
+  readonly jitter?: string | number;
+  readonly until?: string | number | Date;
+  readonly maxRuns?: number;
+  /** Default 10; 0 never. */
+  readonly disableAfter?: number;
+  /** Default library. */
+  readonly origin?: JobOrigin;
+  readonly owner?: string;
+  readonly turnClass?: TurnClass;
+}
+
+export interface JobInstant {
+  /** Nominal, epoch milliseconds. */
+  readonly atMs: number;
+  /** When it starts: with the stagger of the job, without the jitter, which is drawn later. */
+  readonly startAtMs: number;
+}
+
+/** A job as people see it. Reading it changes nothing. */
+export interface JobView extends JobRecord {
+  /** State of its machine in dot notation: what it is doing. */
+  readonly state: string;
+  /** What it waits for, in one sentence. */
+  readonly why: string;
+  /** Of its schedule; that of this machine for schedules without one. */
+  readonly timezone: string;
+  /** The next three instants; none when it is not active. */
+  readonly next: readonly JobInstant[];
+  /** Its part of the stagger. */
+  readonly staggerByMs: number;
+  readonly lastRun: RunRecord | undefined;
+}
+
+/** What a run by hand would do now. */
+export interface JobPlan {
+  readonly job: JobView;
+  /** `run`; or, because a run is under way and by the overlap policy: `skip`, `queue`, `replace`. */
+  readonly would: "run" | JobOverlap;
+  readonly atMs: number;
+  readonly chat: ChatKey;
+  readonly message: string;
+  readonly deliverTo: readonly ChatKey[];
+}
+
+/** Ids of the jobs of the configuration, by what became of them. */
+export interface ReconciledJobs {
+  readonly added: readonly string[];
+  readonly changed: readonly string[];
+  readonly removed: readonly string[];
+  readonly unchanged: readonly string[];
 }
 
 export interface ChatSummary {
@@ -134,12 +208,15 @@ export interface StreamOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What somebody may do over a channel: everybody who is let in, an administrator, who lets others in, or the first, whom no administrator removes. */
+export type Role = "guest" | "admin" | "owner";
+
 /** Somebody who may write although no allow list names them. */
 export interface PairedPerson {
   /** Of the platform: an id, or an @username in lower case. */
   readonly id: string;
   readonly name?: string;
-  readonly role: "owner" | "guest";
+  readonly role: Role;
   readonly sinceMs: number;
 }
 
@@ -221,11 +298,34 @@ export interface EventLoop {
   /** Delivers a text to a chat without a turn; resolves to the id of its first outbox part after the commit. */
   readonly send: (key: string, content: string | Content) => Promise<string>;
   readonly stream: (key: string, options?: StreamOptions) => AsyncIterable<StreamEvent>;
-  /** Adds or replaces a job by id; its first instant is computed from now. @throws RequestError BAD_SCHEDULE */
-  readonly addCronJob: (job: CronJobInput) => Promise<JobRecord>;
+  /**
+   * Adds or replaces a job by id; its first instant is computed from now. `isNew` refuses to replace.
+   * @throws RequestError BAD_SCHEDULE, BAD_REQUEST with the path of what is wrong, JOB_EXISTS, JOBS_FULL
+   */
+  readonly addCronJob: (job: CronJobInput, options?: { readonly isNew?: boolean }) => Promise<JobView>;
+  /** A run under way goes on; what ran is kept. False for a job never met. */
   readonly removeCronJob: (id: string) => Promise<boolean>;
-  readonly jobs: (page?: PageRequest) => Promise<Page<JobRecord>>;
+  /**
+   * Makes the jobs of origin `config` these: others of that origin are removed, changed ones keep status, counts and (where it is the same) schedule.
+   * Nothing changes when one of them is wrong. @throws RequestError as addCronJob
+   */
+  readonly reconcileJobs: (jobs: readonly CronJobInput[]) => Promise<ReconciledJobs>;
+  /** @throws RequestError JOB_UNKNOWN */
+  readonly job: (id: string) => Promise<JobView>;
+  /** By id ascending. */
+  readonly jobs: (page?: PageRequest, filter?: JobFilter) => Promise<Page<JobView>>;
+  /** Newest first; also of jobs that are gone. */
   readonly jobRuns: (id: string, page?: PageRequest) => Promise<Page<RunRecord>>;
+  /** Idempotent. @throws RequestError JOB_UNKNOWN, WRONG_STATE when it is completed */
+  readonly pauseJob: (id: string) => Promise<JobView>;
+  /** Also of a disabled job. What passed meanwhile is recorded as skipped. @throws RequestError JOB_UNKNOWN, WRONG_STATE when no instant is left */
+  readonly resumeJob: (id: string) => Promise<JobView>;
+  /** Runs now, whatever its status; the schedule does not move. Answers the run, which may be `skipped`. @throws RequestError JOB_UNKNOWN */
+  readonly runJob: (id: string) => Promise<RunRecord>;
+  /** What `runJob` would do; does nothing. @throws RequestError JOB_UNKNOWN */
+  readonly planJob: (id: string) => Promise<JobPlan>;
+  /** The first instants strictly after one, at most 1,000; pure. @throws RequestError BAD_SCHEDULE */
+  readonly nextInstants: (schedule: ScheduleInput | Schedule, afterMs: number, count: number) => readonly number[];
   /** Aborts the running turn and drops what waits. @throws RequestError CHAT_UNKNOWN */
   readonly stop: (key: string) => Promise<ChatDetail>;
   readonly reset: (key: string) => Promise<ChatDetail>;

@@ -153,38 +153,6 @@ export type Schedule =
   | { readonly kind: "at"; readonly atMs: number }
   | { readonly kind: "cron"; readonly expression: string; readonly timezone: string };
 
-export type JobOrigin = "config" | "api" | "chat" | "library";
-
-export interface JobRecord {
-  readonly id: string;
-  readonly name: string;
-  readonly message: string;
-  readonly schedule: Schedule;
-  /** Chat that receives the result; undefined delivers nothing. */
-  readonly deliverTo: ChatKey | undefined;
-  readonly turnClass: TurnClass;
-  readonly origin: JobOrigin;
-  readonly paused: boolean;
-  /** The next nominal instant; undefined when the schedule has ended. */
-  readonly nextAtMs: number | undefined;
-  readonly createdAtMs: number;
-}
-
-export type RunStatus = "running" | "succeeded" | "failed" | "skipped" | "missed";
-export type RunDelivery = "none" | "waiting" | "delivered" | "failed";
-
-export interface RunRecord {
-  readonly runId: string;
-  readonly jobId: string;
-  /** Nominal instant; unique per job. */
-  readonly instantMs: number;
-  readonly startedAtMs: number;
-  readonly endedAtMs: number | undefined;
-  readonly status: RunStatus;
-  readonly delivery: RunDelivery;
-  readonly error: ErrorNote | undefined;
-}
-
 /** A page of a list: `next` is the cursor of the following page. */
 export interface Page<T> {
   readonly items: readonly T[];
