@@ -90,5 +90,9 @@ function hostOf(name: string, take: (messages: readonly InboundMessage[]) => voi
     report: () => undefined,
     load: () => Promise.resolve(undefined),
     save: () => Promise.resolve(),
+    remove: () => Promise.resolve(),
+    commands: [],
+    moved: () => Promise.resolve(),
+    receive: () => Promise.resolve(),
   };
 }

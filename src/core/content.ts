@@ -33,6 +33,11 @@ export function textContent(text: string): Content {
   return [{ type: "text", text }];
 }
 
+/** What was said until it was broken off, marked as such. */
+export function interrupted(content: Content): Content {
+  return [...content, { type: "text", text: "[interrupted]" }];
+}
+
 /** The text of a content, items joined by a newline; files and buttons are left out. */
 export function textOf(content: Content): string {
   if (content.length === 1 && content[0]?.type === "text") return content[0].text;

@@ -61,7 +61,7 @@ export interface CommandInfo {
 }
 
 /** The result of handing a batch to intake: settled after the commit, in the order given. */
-export type AcceptOutcome = "accepted" | "duplicate" | "full" | "conflict" | "forbidden";
+export type AcceptOutcome = "accepted" | "edited" | "duplicate" | "full" | "conflict" | "forbidden";
 
 /** Who the bot is at the platform. */
 export interface ChannelAccount {

@@ -56,6 +56,7 @@ export function createChannels(
     readonly opened: (channel: Channel, account: ChannelAccount | undefined) => void;
     readonly changed: (name: string, isOnline: boolean) => void;
     readonly commands: readonly CommandInfo[];
+    readonly moved: ChannelHost["moved"];
   },
 ): Channels {
   const { store, clock, random, log, queue } = kernel;
@@ -97,8 +98,11 @@ export function createChannels(
       save: (cell, value) => store.kv.set(`channel/${name}`, cell, value),
       remove: (cell) => store.kv.remove(`channel/${name}`, cell),
       commands: ways.commands,
-      moved: ({ from, address }) => store.chats.readdress(from, address),
-      receive: async () => undefined,
+      moved: ways.moved,
+      receive: (receipts) =>
+        store.outbox.receive(
+          receipts.map(({ chat, platformId, status, atMs, error }) => ({ chat, platformId, receipt: { status, atMs }, error })),
+        ),
     };
   };
 

@@ -17,6 +17,7 @@ import type { Log } from "../ports/log.ts";
 import type { Random } from "../ports/random.ts";
 import type { JobRecord } from "../ports/store/records.ts";
 import type { Store } from "../ports/store/store.ts";
+import { createAliases } from "./aliases.ts";
 import { createAccess } from "./access.ts";
 import type { CronJobInput, EventLoop, Health, PairingCode } from "./api.ts";
 import { createChannels } from "./channels.ts";
@@ -140,8 +141,18 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
   const intake = createIntake(kernel, chats, runner, commands, outgoing, { mayMerge: (parts.debounceMs ?? 0) === 0 });
   const jobs = createJobs(kernel, intake);
   const access = createAccess(kernel, parts.channels ?? [], parts.tellCode ?? (() => undefined));
+  const aliases = createAliases(kernel, (key, address) => {
+    const entry = chats.get(key);
+    if (entry) entry.address = address;
+  });
   const channels = createChannels(kernel, parts.channels ?? [], {
-    accept: (channel, messages) => access.admit(channel, messages, intake.accept),
+    accept: (channel, messages) =>
+      access.admit(
+        channel,
+        messages.map((message) => ({ ...message, chat: aliases.of(message.chat) })),
+        intake.accept,
+      ),
+    moved: aliases.move,
     opened: access.opened,
     changed: (name, isOnline) => deliveries.channelChanged(name, isOnline),
     commands: [],
@@ -151,7 +162,7 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
   const deliveries = createDeliveries(kernel, channels, addressOf, (part, isDelivered) =>
     jobs.partSettled(part.turnId, part.part === part.of || !isDelivered),
   );
-  const views = createViews(kernel, chats, runner);
+  const views = createViews(kernel, chats, runner, aliases.of);
   const maintenance = createMaintenance(kernel, { chats, deliveries, jobs, commands });
 
   const actions = createChatActions(kernel, { chats, commands, intake, views, snapshots, requireOpen: () => requireOpen() });
@@ -161,6 +172,7 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
   const boot = async (): Promise<void> => {
     try {
       await store.start();
+      await aliases.load();
       const found = await store.turns.recover(clock.now());
       if (found.suspects > 0 || found.ambiguous > 0)
         log.warn(found, "the last process ended uncleanly; its turns and sends are taken up again");
@@ -271,7 +283,7 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
     shutdown,
     addChatMessage: async (text, content, options = {}) => {
       requireOpen();
-      const key = parseChatKey(text);
+      const key = aliases.of(parseChatKey(text));
       const parsed = contentOf(content);
       await knownOrCreatable(key);
       const dedupe = options.messageId === undefined ? undefined : { scope: key, externalId: options.messageId };
@@ -282,6 +294,7 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
         case "accepted":
           return { seq: result.seq, duplicate: false };
         case "duplicate":
+        case "edited":
           return { seq: result.seq, duplicate: true };
         case "full":
           throw new RequestError(
@@ -298,7 +311,7 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
     },
     send: async (text, content) => {
       requireOpen();
-      const key = parseChatKey(text);
+      const key = aliases.of(parseChatKey(text));
       const parsed = contentOf(content);
       await knownOrCreatable(key);
       const { isDelivered } = deliveries.wayOf(key);
@@ -314,7 +327,7 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
       return channels.webhook(name, request);
     },
     mayBegin: (text) => mayBegin(parseChatKey(text)),
-    stream: (text, options = {}) => streamChat(kernel, chats, runner, parseChatKey(text), options),
+    stream: (text, options = {}) => streamChat(kernel, chats, runner, aliases.of(parseChatKey(text)), options),
     addCronJob: async (input) => {
       requireOpen();
       const job = jobOf(input, clock.now());

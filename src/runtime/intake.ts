@@ -24,6 +24,8 @@ export interface IntakeRow {
   readonly sender: Sender | undefined;
   readonly turnClass: TurnClass;
   readonly dedupe: Omit<DedupeKey, "bodyHash"> | undefined;
+  /** External id of the message that this one changes. */
+  readonly editOf?: string | undefined;
   /** Tell the person when the inbox is full; without it the caller tells. */
   readonly repliesWhenFull: boolean;
 }
@@ -95,6 +97,7 @@ export function createIntake(
       content: row.content,
       sender: row.sender,
       receivedAtMs: clock.now(),
+      editOf: row.editOf,
       dedupe: row.dedupe && { ...row.dedupe, bodyHash: bodyHash(JSON.stringify(row.content)) },
       inboxMax: limits.inboxPerChat,
       busyReply: row.repliesWhenFull
@@ -113,7 +116,8 @@ export function createIntake(
     entry.pins -= 1;
     if (result.status === "accepted") accepted(planned, result);
     else {
-      if (result.status === "duplicate") counters.duplicates += 1;
+      if (result.status === "edited") counters.accepted += 1;
+      else if (result.status === "duplicate") counters.duplicates += 1;
       else counters.refused += 1;
       if (result.status === "full" && result.reply) {
         publishPart(kernel, result.reply);
@@ -203,6 +207,7 @@ export function createIntake(
           sender: message.sender,
           turnClass: "interactive",
           dedupe: { scope: channelOf(message.chat), externalId: message.externalId },
+          editOf: message.editOf,
           repliesWhenFull: true,
         })),
       );

@@ -20,11 +20,12 @@ export interface Views {
   readonly recordOf: (key: string) => Promise<ChatRecord>;
 }
 
-export function createViews(kernel: Kernel, chats: Chats, runner: TurnRunner): Views {
+/** @param chatOf - the chat that a key stands for, which may be an alias */
+export function createViews(kernel: Kernel, chats: Chats, runner: TurnRunner, chatOf: (key: ChatKey) => ChatKey): Views {
   const { store, clock, queue, turnQueue, limits } = kernel;
 
   const recordOf = async (text: string): Promise<ChatRecord> => {
-    const key = parseChatKey(text);
+    const key = chatOf(parseChatKey(text));
     const record = await store.chats.open(key);
     if (!record)
       throw new RequestError("CHAT_UNKNOWN", `chat ${key} has never been met; \`satibot chats list\` shows those that have`, {

@@ -5,12 +5,14 @@
 import { describe } from "vitest";
 import { chatLaws } from "./store-contract/chats.ts";
 import { commandLaws } from "./store-contract/commands.ts";
+import { draftLaws } from "./store-contract/drafts.ts";
 import { eventLaws } from "./store-contract/events.ts";
 import { inboxLaws } from "./store-contract/inbox.ts";
 import { jobLaws } from "./store-contract/jobs.ts";
 import type { LawRig, On } from "./store-contract/law.ts";
 import { outboxLaws } from "./store-contract/outbox.ts";
 import { ownershipLaws } from "./store-contract/ownership.ts";
+import { platformLaws } from "./store-contract/platforms.ts";
 import { sweepLaws } from "./store-contract/sweep.ts";
 import { turnFailureLaws } from "./store-contract/turn-failures.ts";
 import { turnLaws } from "./store-contract/turns.ts";
@@ -38,6 +40,8 @@ export function storeContract(name: string, open: () => Promise<StoreRig>): void
     turnLaws(on);
     turnFailureLaws(on);
     outboxLaws(on);
+    draftLaws(on);
+    platformLaws(on);
     jobLaws(on);
     eventLaws(on);
     sweepLaws(on);

@@ -68,7 +68,7 @@ export interface ChatRecord {
   readonly unsettledParts: number;
   /** A turn begun and neither committed nor given up. */
   readonly openTurn: OpenTurn | undefined;
-  /** Settings changed by commands, such as the overlap policy. */
+  /** Settings changed by commands, such as the overlap policy; `unreachable` is since when (epoch ms) the platform refuses whatever is sent to the chat, until its person writes. */
   readonly settings: Readonly<Record<string, string>>;
   readonly lastMessageAtMs: number | undefined;
   readonly lastReplyAtMs: number | undefined;
@@ -115,6 +115,12 @@ export interface HistoryEntry {
   readonly turnId?: string;
 }
 
+/** What the platform said of a part after it took it. */
+export interface PartReceipt {
+  readonly status: "delivered" | "read" | "failed";
+  readonly atMs: number;
+}
+
 export type PartStatus = "draft" | "waiting" | "sending" | "sent" | "expired" | "dead";
 
 export interface OutboxPart {
@@ -134,9 +140,13 @@ export interface OutboxPart {
   readonly ambiguous: boolean;
   readonly createdAtMs: number;
   readonly nextTryAtMs: number | undefined;
+  /** Set once the platform took it; on a part that is not sent yet, the message that it takes the place of. */
   readonly platformId: string | undefined;
   readonly error: ErrorNote | undefined;
   readonly inReplyTo: readonly number[];
+  /** A streamed reply that still grows; the commit of its turn puts the final part in its place. */
+  readonly isDraft?: true;
+  readonly receipt?: PartReceipt;
 }
 
 export interface EventRecord {

@@ -21,6 +21,7 @@ import type {
   OutboxPart,
   Page,
   PageRequest,
+  PartReceipt,
   PartStatus,
   RunDelivery,
   RunRecord,
@@ -48,7 +49,9 @@ export interface AppendRequest {
   readonly sender: Sender | undefined;
   readonly receivedAtMs: number;
   readonly dedupe: DedupeKey | undefined;
-  /** A `message` is refused when this many wait already. Commands and answers are not counted, and are refused at ten times this. */
+  /** The person changed an earlier message: its external id, in the scope of `dedupe`. While that row waits in no turn, this content takes its place. */
+  readonly editOf?: string | undefined;
+  /** A `message` is refused when this many wait already. Commands and answers are not counted, and are refused at ten times this. 0 refuses all, also in a chat never met. */
   readonly inboxMax: number;
   /** Platforms only: on refusal, the dedupe row is stored as rejected with this reply in the same transaction, at most once per `everyMs` per chat. */
   readonly busyReply: { readonly content: Content; readonly everyMs: number } | undefined;
@@ -61,6 +64,8 @@ export interface AppendRequest {
 export type AppendResult =
   | { readonly status: "accepted"; readonly seq: number; readonly chat: ChatRecord | undefined; readonly claim: Claim | undefined }
   | { readonly status: "duplicate"; readonly seq: number }
+  /** The content took the place of that of a waiting row. */
+  | { readonly status: "edited"; readonly seq: number }
   | { readonly status: "conflict" }
   /** `reply`: the busy part that was stored, when one was. */
   | { readonly status: "full"; readonly reply: OutboxPart | undefined };
@@ -106,10 +111,12 @@ export interface CommandCommit {
   /** `/new`: archive the history. */
   readonly archive: boolean;
   readonly settings: Readonly<Record<string, string>>;
-  /** Builds the reply; `{dropped}` in a text is replaced by the number of rows dropped. */
+  /** Builds the reply; with `stop`, `{dropped}` in a text is replaced by the number of rows dropped. */
   readonly reply: Content | undefined;
   /** The reply is delivered by this commit itself (`api:` chats). */
   readonly delivered: boolean;
+  /** With `stop`: what a draft of the stopped turn shows from now on; by default what it was stored with, marked as interrupted. */
+  readonly draft?: Content | undefined;
   readonly atMs: number;
 }
 
@@ -143,8 +150,10 @@ export interface ChatStore {
     chat: ChatKey,
     options: { readonly skip: boolean; readonly afresh?: boolean; readonly atMs: number },
   ) => Promise<{ readonly restored: number; readonly skipped: number; readonly fence: number } | undefined>;
-  /** The platform moved the chat: `from` keeps its key and gets a new address. */
-  readonly readdress: (chat: ChatKey, address: string) => Promise<void>;
+  /** The platform gave the chat `from` another identity: it keeps its key and gets the address, and `to` becomes an alias of it. */
+  readonly move: (move: { readonly from: ChatKey; readonly to: ChatKey; readonly address: string; readonly atMs: number }) => Promise<void>;
+  /** All aliases, and the chats they stand for (at most 100,000). */
+  readonly aliases: () => Promise<readonly { readonly alias: ChatKey; readonly chat: ChatKey }[]>;
   /** The newest `limit` entries before `beforeAtMs`, oldest first. */
   readonly history: (chat: ChatKey, limit: number) => Promise<readonly HistoryEntry[]>;
   /** Everything known of a chat, JSON-safe. */
@@ -202,6 +211,8 @@ export interface FailCommit {
   readonly outcome: "retry" | "giveUp" | "quarantine" | "abort";
   readonly reply: Content | undefined;
   readonly delivered: boolean;
+  /** With `giveUp`: what a draft of the turn shows from now on; by default what it was stored with, marked as interrupted. */
+  readonly draft?: Content | undefined;
   readonly run: Claim["run"];
   /** Absent for `abort`. */
   readonly write: SnapshotWrite | undefined;
@@ -251,13 +262,38 @@ export type SendOutcome =
 
 export type Orphan = "unsent" | "unknown";
 
+/** The beginning of a reply, shown while its turn still runs. */
+export interface DraftRequest {
+  readonly chat: ChatKey;
+  readonly fence: number;
+  readonly turnId: string;
+  readonly content: Content;
+  readonly atMs: number;
+}
+
 export interface OutboxStore {
   /** Stores an outbound text that no turn produced (`send --out`). */
   readonly put: (
     chat: ChatKey,
     parts: readonly Content[],
-    options: { readonly groupId: string; readonly delivered: boolean; readonly atMs: number },
+    options: {
+      readonly groupId: string;
+      readonly delivered: boolean;
+      /** Of a chat that was never met. */
+      readonly address?: string | undefined;
+      readonly atMs: number;
+    },
   ) => Promise<readonly OutboxPart[]>;
+  /**
+   * Stores the draft of an open turn, or answers the one it has already. `busy`: another part of the chat is not settled, and a draft never
+   * overtakes. A draft that the platform took stays unsettled and lets later parts pass; one that it refused is forgotten. The commit of its
+   * turn puts the first part of the reply in its place, with its platform id; any other end of the turn leaves it as a part marked interrupted.
+   */
+  readonly draft: (request: DraftRequest) => Promise<OutboxPart | "busy" | "fenced">;
+  /** Keeps receipts on the newest parts of their chats; a `failed` one makes a sent part dead. Of parts not known nothing is kept. */
+  readonly receive: (
+    receipts: readonly { readonly chat: ChatKey; readonly platformId: string; readonly receipt: PartReceipt; readonly error?: ErrorNote }[],
+  ) => Promise<void>;
   /**
    * Marks the chat's first unsettled part as `sending` (attempt + 1) when it may be tried at `atMs`; parts older than `maxAgeMs` expire first.
    * `later`: it may be tried at that instant. `orphan`: what a part found `sending` already is to this caller, who sends one part of a chat

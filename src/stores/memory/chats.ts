@@ -2,7 +2,7 @@ import type { ChatKey } from "../../core/chat-key.ts";
 import type { Content } from "../../core/content.ts";
 import type { ChatRecord, HistoryEntry, Page, PageRequest, StoredTimer } from "../../ports/store/records.ts";
 import type { ChatFilter, ChatStore, CommandCommit, SnapshotWrite } from "../../ports/store/store.ts";
-import { byText, keysOf, recordOf, rowOf, seqOf, turnOf, type Chat, type Disk } from "./disk.ts";
+import { byText, keysOf, meet, recordOf, rowOf, seqOf, turnOf, type Chat, type Disk } from "./disk.ts";
 import { abandonRun, closeTurn, dropRows, endRow } from "./endings.ts";
 import { findOrdered, insertOrdered } from "./ordered.ts";
 import { partOf, putParts } from "./outbox.ts";
@@ -82,12 +82,12 @@ export function command(disk: Disk, request: CommandCommit): Awaited<ReturnType<
   const row = chat && findOrdered(chat.commands, request.seq, seqOf);
   if (!chat || !row) return "ended";
   endRow(chat, row, "consumed", undefined);
-  const dropped = request.stop ? dropBefore(disk, chat, request.seq, request.atMs) : 0;
+  const dropped = request.stop ? dropBefore(disk, chat, request.seq, request.atMs, request.draft) : 0;
   if (request.archive) archive(chat);
   chat.settings = { ...chat.settings, ...request.settings };
   const status = request.delivered ? "sent" : "waiting";
   const [part] = request.reply
-    ? putParts(chat, [filledIn(request.reply, dropped)], {
+    ? putParts(chat, [request.stop ? filledIn(request.reply, dropped) : request.reply], {
         groupId: `command.${request.seq}`,
         first: status,
         rest: status,
@@ -103,9 +103,9 @@ function filledIn(reply: Content, dropped: number): Content {
 }
 
 /** Closes the open turn and drops the messages older than `seq`; whoever runs the turn is fenced off. */
-function dropBefore(disk: Disk, chat: Chat, seq: number, atMs: number): number {
+function dropBefore(disk: Disk, chat: Chat, seq: number, atMs: number, draft?: Content): number {
   chat.fence += 1;
-  const stopped = closeTurn(chat, "stopped", atMs, undefined);
+  const stopped = closeTurn(chat, "stopped", atMs, undefined, draft);
   abandonRun(disk, stopped?.runId, atMs);
   const older = chat.waiting.filter((row) => row.seq < seq);
   return dropRows(disk, chat, older, atMs);
@@ -172,9 +172,13 @@ function restoreFailed(chat: Chat): number {
   return rows.length;
 }
 
-export function readdress(disk: Disk, key: ChatKey, address: string): void {
-  const chat = disk.chats.get(key);
-  if (chat) chat.address = address;
+export function move(disk: Disk, { from, to, address, atMs }: Parameters<ChatStore["move"]>[0]): void {
+  meet(disk, from, address, atMs).address = address;
+  if (to !== from) disk.aliases.set(to, from);
+}
+
+export function aliases(disk: Disk): Awaited<ReturnType<ChatStore["aliases"]>> {
+  return [...disk.aliases].map(([alias, chat]) => ({ alias, chat }));
 }
 
 export function history(disk: Disk, key: ChatKey, limit: number): readonly HistoryEntry[] {
@@ -201,6 +205,7 @@ export function exportChat(disk: Disk, key: ChatKey): Readonly<Record<string, un
 export function erase(disk: Disk, key: ChatKey): boolean {
   const chat = disk.chats.get(key);
   if (!chat) return false;
+  for (const [alias, chatKey] of disk.aliases) if (chatKey === key) disk.aliases.delete(alias);
   disk.chats.delete(key);
   disk.chatsById.delete(chat.id);
   disk.timed.delete(chat);

@@ -3,6 +3,7 @@
  * commands, unsettled parts), so an append, claim, commit, take or settle touches one chat and nothing else.
  */
 import { channelOf, type ChatKey } from "../../core/chat-key.ts";
+import type { Content } from "../../core/content.ts";
 import type { ErrorNote } from "../../core/errors.ts";
 import type {
   ChatRecord,
@@ -24,7 +25,8 @@ import type {
 
 type Mutable<T> = { -readonly [Name in keyof T]: T[Name] };
 
-export interface Row extends Omit<InboxRow, "chat" | "status" | "turnId"> {
+export interface Row extends Omit<InboxRow, "chat" | "status" | "turnId" | "content"> {
+  content: Content;
   status: InboxStatus;
   turnId: string | undefined;
   /** Run of the cron instant that appended it. */
@@ -54,6 +56,8 @@ export interface Part extends Mutable<Omit<OutboxPart, "id" | "chat">> {
   /** Instant from which its age counts: creation, or when a person revived it. */
   ageFromMs: number;
   readonly runId: string | undefined;
+  /** The turn of the draft ended while it was on its way. */
+  isEnding: boolean;
 }
 
 export interface Chat extends Mutable<
@@ -107,6 +111,7 @@ export interface Disk {
   readonly runsOfJob: Map<string, Run[]>;
   readonly kv: Map<string, Map<string, string>>;
   readonly nodes: Map<string, number>;
+  readonly aliases: Map<ChatKey, ChatKey>;
   lastChatId: number;
   /** All chat keys ascending, but for the ones met since. */
   sortedKeys: ChatKey[];
@@ -124,6 +129,7 @@ export function createDisk(): Disk {
     runsOfJob: new Map(),
     kv: new Map(),
     nodes: new Map(),
+    aliases: new Map(),
     lastChatId: 0,
     sortedKeys: [],
     newKeys: [],

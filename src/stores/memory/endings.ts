@@ -1,7 +1,9 @@
 /** How rows, turns and runs end: each once. */
+import type { Content } from "../../core/content.ts";
 import type { ErrorNote } from "../../core/errors.ts";
 import type { InboxStatus, RunDelivery, RunStatus } from "../../ports/store/records.ts";
 import { seqOf, type Chat, type Disk, type Row, type Turn } from "./disk.ts";
+import { interruptDraft } from "./drafts.ts";
 import { removeOrdered } from "./ordered.ts";
 
 /** False when the row had ended before. */
@@ -14,9 +16,18 @@ export function endRow(chat: Chat, row: Row, status: Exclude<InboxStatus, "waiti
 }
 
 /** Ends the open turn, if any, and lets go of the rows that it still held. */
-export function closeTurn(chat: Chat, status: "done" | "stopped" | "failed", atMs: number, error: ErrorNote | undefined): Turn | undefined {
+export function closeTurn(
+  chat: Chat,
+  ...[status, atMs, error, draft]: readonly [
+    status: "done" | "stopped" | "failed",
+    atMs: number,
+    error: ErrorNote | undefined,
+    draft?: Content | undefined,
+  ]
+): Turn | undefined {
   const turn = chat.openTurn;
   if (!turn) return undefined;
+  if (status !== "done") interruptDraft(chat, turn.turnId, draft);
   turn.status = status;
   turn.endedAtMs = atMs;
   turn.error = error && { ...error };

@@ -2,7 +2,7 @@ import type { ChatKey } from "../../core/chat-key.ts";
 import type { InboxRow, Page, PageRequest } from "../../ports/store/records.ts";
 import type { AppendRequest, AppendResult, DedupeKey } from "../../ports/store/store.ts";
 import { meet, recordOf, rowOf, seqOf, type Chat, type Disk, type Row } from "./disk.ts";
-import { placeFrom } from "./ordered.ts";
+import { findOrdered, placeFrom } from "./ordered.ts";
 import { putParts } from "./outbox.ts";
 import { begin } from "./turns.ts";
 
@@ -24,11 +24,24 @@ export function appendOne(disk: Disk, request: AppendRequest, runId: string | un
     return known.seq === 0 ? { status: "full", reply: undefined } : { status: "duplicate", seq: known.seq };
   }
   const chat = disk.chats.get(request.chat);
+  const edited = chat && edit(disk, chat, request);
+  if (edited) return edited;
   const isFull =
     request.kind === "message"
       ? (chat?.waiting.length ?? 0) >= request.inboxMax
       : (chat?.commands.length ?? 0) >= request.inboxMax * COMMANDS_FACTOR;
   return isFull ? refuse(disk, request) : accept(disk, meet(disk, request.chat, request.address, request.receivedAtMs), request, runId);
+}
+
+/** The content takes the place of the one it changes, while that waits in no turn. */
+function edit(disk: Disk, chat: Chat, request: AppendRequest): AppendResult | undefined {
+  const { dedupe, editOf, kind, content } = request;
+  const seq = dedupe && editOf !== undefined ? disk.updates.get(updateOf({ ...dedupe, externalId: editOf }))?.seq : undefined;
+  const row = seq === undefined || kind !== "message" ? undefined : findOrdered(chat.waiting, seq, seqOf);
+  if (!row || row.turnId !== undefined) return undefined;
+  row.content = content;
+  noteUpdate(disk, request, row.seq);
+  return { status: "edited", seq: row.seq };
 }
 
 function refuse(disk: Disk, request: AppendRequest): AppendResult {
@@ -67,6 +80,11 @@ function accept(disk: Disk, chat: Chat, request: AppendRequest, runId: string | 
   chat.rows.push(row);
   (row.kind === "message" ? chat.waiting : chat.commands).push(row);
   chat.lastMessageAtMs = request.receivedAtMs;
+  // Its person is there again.
+  if (chat.settings.unreachable !== undefined) {
+    const { unreachable: _, ...settings } = chat.settings;
+    chat.settings = settings;
+  }
   noteUpdate(disk, request, row.seq);
   const claim = asked && begin(disk, chat, { ...asked, atMs: request.receivedAtMs }, [row]);
   return { status: "accepted", seq: row.seq, chat: request.open ? recordOf(chat) : undefined, claim };

@@ -3,6 +3,7 @@ import type { ChatKey } from "../../core/chat-key.ts";
 import type { Content } from "../../core/content.ts";
 import type { OutboxPart, Page, PageRequest, PartStatus } from "../../ports/store/records.ts";
 import type { OutboxStore, SendOutcome, TakeResult } from "../../ports/store/store.ts";
+import { forgetDraft, type Shown } from "./drafts.ts";
 import { findOrdered, insertOrdered, placeFrom, removeOrdered } from "./ordered.ts";
 import { meet, numberOf, type Chat, type Disk, type Part } from "./disk.ts";
 
@@ -22,7 +23,23 @@ function partById(disk: Disk, id: string): { readonly chat: Chat; readonly part:
 }
 
 export function partOf(chat: Chat, one: Part): OutboxPart {
-  const { number, turnId, part, of, content, status, attempts, ambiguous, createdAtMs, nextTryAtMs, platformId, error, inReplyTo } = one;
+  const {
+    number,
+    turnId,
+    part,
+    of,
+    content,
+    status,
+    attempts,
+    ambiguous,
+    createdAtMs,
+    nextTryAtMs,
+    platformId,
+    error,
+    inReplyTo,
+    isDraft,
+    receipt,
+  } = one;
   return {
     id: String(idOf(chat, number)),
     chat: chat.key,
@@ -38,13 +55,17 @@ export function partOf(chat: Chat, one: Part): OutboxPart {
     platformId,
     error: error && { ...error },
     inReplyTo: [...inReplyTo],
+    ...(isDraft ? { isDraft } : {}),
+    ...(receipt ? { receipt: { ...receipt } } : {}),
   };
 }
 
 export interface PutOptions {
   readonly groupId: string;
   /** Status of the first part and of the others. */
-  readonly first: "waiting" | "sending" | "sent";
+  readonly first: "waiting" | "sending" | "sent" | "draft";
+  /** What the first part takes the place of. */
+  readonly shown?: Shown | undefined;
   readonly rest: "waiting" | "sent";
   readonly atMs: number;
   readonly inReplyTo: readonly number[];
@@ -62,14 +83,16 @@ export function putParts(chat: Chat, contents: readonly Content[], options: PutO
       content,
       status,
       attempts: status === "sending" ? 1 : 0,
-      ambiguous: false,
+      ambiguous: place === 0 && options.shown?.isAmbiguous === true,
       createdAtMs: options.atMs,
       ageFromMs: options.atMs,
       nextTryAtMs: undefined,
-      platformId: undefined,
+      platformId: place === 0 ? options.shown?.platformId : undefined,
       error: undefined,
       inReplyTo: options.inReplyTo,
       runId: options.runId,
+      isEnding: false,
+      ...(status === "draft" ? { isDraft: true as const } : {}),
     };
     chat.parts.push(part);
     if (status === "sent") chat.lastReplyAtMs = options.atMs;
@@ -85,7 +108,7 @@ export function put(
   options: Parameters<OutboxStore["put"]>[2],
 ): readonly OutboxPart[] {
   const status = options.delivered ? "sent" : "waiting";
-  return putParts(meet(disk, key, "", options.atMs), contents, {
+  return putParts(meet(disk, key, options.address ?? "", options.atMs), contents, {
     groupId: options.groupId,
     first: status,
     rest: status,
@@ -108,17 +131,19 @@ function settlePart(disk: Disk, chat: Chat, part: Part, status: "sent" | "expire
 
 export function take(disk: Disk, key: ChatKey, options: Parameters<OutboxStore["take"]>[1]): TakeResult {
   const chat = disk.chats.get(key);
-  const orphan = chat?.unsettled[0];
-  if (chat && options.orphan && orphan?.status === "sending") {
+  const orphan = chat?.unsettled.find((part) => part.status === "sending");
+  if (chat && options.orphan && orphan) {
     if (options.orphan === "unknown") {
       orphan.ambiguous = true;
       orphan.attempts += 1;
     }
     return { type: "taken", part: partOf(chat, orphan) };
   }
-  for (let part = chat?.unsettled[0]; chat && part; part = chat.unsettled[0]) {
-    if (part.status !== "waiting") return { type: "none" };
-    if (part.ageFromMs < options.atMs - options.maxAgeMs) {
+  if (orphan) return { type: "none" };
+  // A draft that is shown lets later parts pass.
+  const next = (): Part | undefined => chat?.unsettled.find((part) => part.status !== "draft" || part.platformId === undefined);
+  for (let part = next(); chat && part; part = next()) {
+    if (!part.isDraft && part.ageFromMs < options.atMs - options.maxAgeMs) {
       settlePart(disk, chat, part, "expired");
       continue;
     }
@@ -145,15 +170,21 @@ function applyOutcome(disk: Disk, chat: Chat, part: Part, outcome: SendOutcome, 
       part.platformId = outcome.platformId;
       part.error = undefined;
       chat.lastReplyAtMs = atMs;
-      settlePart(disk, chat, part, "sent");
+      if (part.isDraft) part.status = "draft";
+      // Its turn ended meanwhile: what it was stored with since is shown by an edit.
+      else if (part.isEnding) Object.assign(part, { status: "waiting", isEnding: false });
+      else settlePart(disk, chat, part, "sent");
       return;
     case "retry":
-      part.status = "waiting";
+      part.status = part.isDraft ? "draft" : "waiting";
+      part.isEnding = false;
       part.ambiguous ||= outcome.ambiguous;
       part.nextTryAtMs = outcome.nextTryAtMs;
       part.error = { ...outcome.error };
       return;
     case "refused": {
+      if (outcome.error.code === "CHAT_UNREACHABLE") chat.settings = { ...chat.settings, unreachable: String(atMs) };
+      if (part.isDraft || part.isEnding) return forgetDraft(chat, part);
       const rest = chat.unsettled.filter((other) => other.number >= part.number && other.turnId === part.turnId);
       for (const one of rest) {
         one.error = { ...outcome.error };
@@ -206,7 +237,26 @@ export function after(disk: Disk, key: ChatKey, id: string, limit: number): read
   // Something that came after the id asked for has been deleted.
   if (!Number.isSafeInteger(from) || (oldest > 1 && from + 1 < idOf(chat, oldest))) return "gone";
   const first = placeFrom(chat.parts, from - idOf(chat, 0) + 1, numberOf);
-  return chat.parts.slice(first, first + limit).map((part) => partOf(chat, part));
+  return chat.parts
+    .slice(first, first + limit)
+    .filter((part) => !part.isDraft)
+    .map((part) => partOf(chat, part));
+}
+
+/** A later word of lower rank, which platforms may send out of order, changes nothing. */
+const RANKS = { delivered: 1, read: 2, failed: 3 } as const;
+
+export function receive(disk: Disk, receipts: Parameters<OutboxStore["receive"]>[0]): void {
+  for (const { chat: key, platformId, receipt, error } of receipts) {
+    const part = disk.chats.get(key)?.parts.findLast((one) => one.platformId === platformId);
+    if (!part || (part.receipt && RANKS[part.receipt.status] >= RANKS[receipt.status])) continue;
+    part.receipt = { ...receipt };
+    if (receipt.status !== "failed" || part.status !== "sent") continue;
+    part.status = "dead";
+    part.error = error && { ...error };
+    const run = part.runId === undefined ? undefined : disk.runs.get(part.runId);
+    if (run) run.delivery = "failed";
+  }
 }
 
 export function revive(disk: Disk, id: string, atMs: number): OutboxPart | undefined {

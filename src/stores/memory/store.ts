@@ -81,7 +81,8 @@ export function createMemoryStore(options: MemoryOptions = {}): MemoryStore {
       command: write("chats.command", ofCommit, chats.command),
       reset: write("chats.reset", ofChat, chats.reset),
       retry: write("chats.retry", ofChat, chats.retry),
-      readdress: write("chats.readdress", ofChat, chats.readdress),
+      move: write("chats.move", ({ from, to }) => [from, to], chats.move),
+      aliases: read("chats.aliases", chats.aliases),
       history: read("chats.history", chats.history),
       export: read("chats.export", chats.exportChat),
       erase: write("chats.erase", ofChat, chats.erase),
@@ -98,6 +99,8 @@ export function createMemoryStore(options: MemoryOptions = {}): MemoryStore {
     },
     outbox: {
       put: write("outbox.put", ofChat, outbox.put),
+      draft: write("outbox.draft", ofCommit, turns.draft),
+      receive: write("outbox.receive", (receipts) => receipts.map(({ chat }) => chat), outbox.receive),
       take: write("outbox.take", ofChat, outbox.take),
       settle: write("outbox.settle", ofCommit, outbox.settle),
       expire: write("outbox.expire", ofChat, outbox.expire),

@@ -2,11 +2,12 @@
 import type { ChatKey } from "../../core/chat-key.ts";
 import { invariant } from "../../core/errors.ts";
 import type { JournalEntry, OutboxPart, TurnRecord } from "../../ports/store/records.ts";
-import type { AskCommit, Claim, ClaimRequest, FailCommit, TurnCommit } from "../../ports/store/store.ts";
+import type { AskCommit, Claim, ClaimRequest, DraftRequest, FailCommit, TurnCommit } from "../../ports/store/store.ts";
 import { meet, placeOf, rowOf, seqOf, turnOf, type Chat, type Disk, type Row, type Turn } from "./disk.ts";
 import { closeTurn, endRow, endRun } from "./endings.ts";
+import { adoptDraft, draftOf } from "./drafts.ts";
 import { findOrdered, insertOrdered, placeFrom } from "./ordered.ts";
-import { putParts } from "./outbox.ts";
+import { partOf, putParts } from "./outbox.ts";
 import { freeze, writeEvents, writeSnapshot } from "./snapshots.ts";
 
 export function claim(disk: Disk, request: ClaimRequest): Claim | undefined {
@@ -79,6 +80,17 @@ function owned(disk: Disk, key: ChatKey, fence: number, turnId: string): { reado
   return chat && turn && chat.fence === fence && turn.turnId === turnId ? { chat, turn } : undefined;
 }
 
+export function draft(disk: Disk, request: DraftRequest): OutboxPart | "busy" | "fenced" {
+  const own = owned(disk, request.chat, request.fence, request.turnId);
+  if (!own) return "fenced";
+  const { chat } = own;
+  const known = draftOf(chat, request.turnId);
+  if (known) return partOf(chat, known);
+  if (chat.unsettled.length > 0) return "busy";
+  const options = { groupId: request.turnId, first: "draft", rest: "waiting", atMs: request.atMs, inReplyTo: [] } as const;
+  return putParts(chat, [request.content], options)[0] ?? "busy";
+}
+
 export function journal(disk: Disk, key: ChatKey, fence: number, turnId: string, entry: JournalEntry): "written" | "fenced" {
   const own = owned(disk, key, fence, turnId);
   if (!own) return "fenced";
@@ -121,6 +133,7 @@ function deliveryOf(request: TurnCommit, parts: readonly OutboxPart[]): "none" |
 
 /** The reply goes to the chat itself, or to the one that the cron job names, whose history then has what was said there. */
 function writeReply(disk: Disk, chat: Chat, request: TurnCommit): readonly OutboxPart[] {
+  const shown = adoptDraft(chat, request.turnId);
   const to = request.run ? request.run.deliverTo : chat.key;
   if (to === undefined || request.parts.length === 0) return [];
   const target = to === chat.key ? chat : meet(disk, to, "", request.write.atMs);
@@ -132,6 +145,7 @@ function writeReply(disk: Disk, chat: Chat, request: TurnCommit): readonly Outbo
   return putParts(target, request.parts, {
     groupId: request.turnId,
     first: isDelivered ? "sent" : maySend ? "sending" : "waiting",
+    shown,
     rest: isDelivered ? "sent" : "waiting",
     atMs: request.write.atMs,
     inReplyTo: target === chat ? request.rows.map((row) => row.seq) : [],
@@ -151,7 +165,7 @@ export function fail(
   if (request.outcome !== "abort") turn.failures += 1;
   if (request.outcome === "giveUp") {
     for (const row of turn.rows) if (endRow(chat, row, "failed", turn.turnId)) ended += 1;
-    closeTurn(chat, "failed", request.atMs, request.error);
+    closeTurn(chat, "failed", request.atMs, request.error, request.draft);
     if (request.run) endRun(disk, request.run.runId, { status: "failed", delivery: "none", atMs: request.atMs, error: request.error });
   } else {
     if (request.outcome === "abort") chat.fence += 1;
@@ -208,7 +222,8 @@ export function recover(disk: Disk, atMs: number): { readonly suspects: number; 
     for (const part of chat.unsettled) {
       if (part.status !== "sending") continue;
       ambiguous += 1;
-      part.status = "waiting";
+      part.status = part.isDraft ? "draft" : "waiting";
+      part.isEnding = false;
       part.ambiguous = true;
     }
   }

@@ -1,5 +1,6 @@
 /** Chats as wholes: lists, parking, commands, reset, retry, export and erasure. */
 import type { ChatKey } from "../../core/chat-key.ts";
+import type { Content } from "../../core/content.ts";
 import type { ChatRecord, Page, PageRequest } from "../../ports/store/records.ts";
 import type { ChatFilter, ChatStore, CommandCommit, SnapshotWrite } from "../../ports/store/store.ts";
 import { chain, type ChainedLog } from "./chain.ts";
@@ -7,13 +8,14 @@ import { chatOfRow, json, recordOf, settingsOf, type ChatRow, type ChatSql } fro
 import type { Engine, Value } from "./engine.ts";
 import { endHeld, heldRows } from "./held.ts";
 import { eventsOf, historyOf, rowsOfLastFailed, turnsOf, writeLedger, writeSnapshot, type LedgerSql } from "./ledger.ts";
-import { insertParts, partsOf } from "./outbox.ts";
+import { insertParts, partsOf } from "./parts.ts";
 import { inboxOfRow, partOfRow, turnOfOpen, type InboxSql, type PartSql } from "./rows.ts";
 import { abandonRun, closeTurn } from "./turns.ts";
 import { packWrite } from "./wire.ts";
 
 /** Ended turns looked through for the last failed one. */
 const TURNS_BACK = 1_000;
+const ALIASES_MAX = 100_000;
 
 export function open(engine: Engine, key: ChatKey): ChatRecord | undefined {
   const chat = engine.chat(key);
@@ -74,13 +76,13 @@ export function command(engine: Engine, request: CommandCommit): Awaited<ReturnT
     );
   if (!chat || !ended) return "ended";
   chat.commands -= 1;
-  const dropped = request.stop ? stop(engine, chat, request.seq, request.atMs) : 0;
+  const dropped = request.stop ? stop(engine, chat, request.seq, request.atMs, request.draft) : 0;
   if (request.archive) chat.archived = chat.ledger;
   if (Object.keys(request.settings).length > 0) chat.settings = JSON.stringify({ ...settingsOf(chat.settings), ...request.settings });
   engine.changed(chat, "intake");
   engine.changed(chat, "rest");
   const reply = request.reply?.map((item) =>
-    item.type === "text" ? { ...item, text: item.text.replaceAll("{dropped}", String(dropped)) } : item,
+    item.type === "text" && request.stop ? { ...item, text: item.text.replaceAll("{dropped}", String(dropped)) } : item,
   );
   const parts = reply
     ? insertParts(engine, chat, [JSON.stringify(reply)], {
@@ -94,7 +96,7 @@ export function command(engine: Engine, request: CommandCommit): Awaited<ReturnT
 }
 
 /** Closes the open turn and drops the messages older than `seq`; whoever runs the turn is fenced off. */
-function stop(engine: Engine, chat: ChatRow, seq: number, atMs: number): number {
+function stop(engine: Engine, chat: ChatRow, seq: number, atMs: number, draft?: Content): number {
   chat.fence += 1;
   heal(engine, chat);
   let dropped = 0;
@@ -102,7 +104,7 @@ function stop(engine: Engine, chat: ChatRow, seq: number, atMs: number): number 
     const { open } = chat;
     dropped += endHeld(engine, chat, open, (held) => (held < seq ? "dropped" : "waiting"));
     abandonRun(engine, open.runId, atMs);
-    writeLedger(engine, chat, { atMs, turn: closeTurn(engine, chat, open, "stopped", atMs, null) });
+    writeLedger(engine, chat, { atMs, turn: closeTurn(engine, chat, open, "stopped", atMs, null, draft) });
   }
   failRuns(engine, chat, seq, atMs);
   const free = engine.run(
@@ -211,11 +213,17 @@ function restoreFailed(engine: Engine, chat: ChatRow): number {
   return restored;
 }
 
-export function readdress(engine: Engine, key: ChatKey, address: string): void {
-  const chat = engine.chat(key);
-  if (!chat) return;
+export function move(engine: Engine, { from, to, address, atMs }: Parameters<ChatStore["move"]>[0]): void {
+  const chat = engine.meet(from, address, atMs);
   chat.address = address;
   engine.changed(chat, "rest");
+  if (to !== from) engine.run("INSERT OR REPLACE INTO aliases (alias, key) VALUES (?, ?)", to, from);
+}
+
+export function aliases(engine: Engine): Awaited<ReturnType<ChatStore["aliases"]>> {
+  return engine
+    .all<{ alias: ChatKey; chat: ChatKey }>("SELECT alias, key AS chat FROM aliases LIMIT ?", ALIASES_MAX)
+    .map((row) => ({ ...row }));
 }
 
 /** The rows of a chat in a log: along its chain, and those that wait, which a chain cut by retention may not reach. */
@@ -270,6 +278,7 @@ export function erase(engine: Engine, key: ChatKey): boolean {
   }
   engine.run("DELETE FROM journal WHERE chat = ?", chat.id);
   engine.run("DELETE FROM archived_snapshots WHERE chat = ?", chat.id);
+  engine.run("DELETE FROM aliases WHERE key = ?", key);
   engine.run("DELETE FROM chats WHERE id = ?", chat.id);
   engine.forgetChat(chat);
   return true;

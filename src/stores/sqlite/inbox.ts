@@ -1,11 +1,11 @@
 /** What comes in: rows with their dedupe keys, and the lists of what waits. */
 import type { ChatKey } from "../../core/chat-key.ts";
 import type { InboxRow, Page, PageRequest } from "../../ports/store/records.ts";
-import { recordOf, type ChatRow } from "./chat-row.ts";
+import { recordOf, settingsOf, type ChatRow } from "./chat-row.ts";
 import { cursorNumber } from "./cursor.ts";
 import type { Engine } from "./engine.ts";
 import { heldRows, holdRows } from "./held.ts";
-import { insertParts } from "./outbox.ts";
+import { insertParts } from "./parts.ts";
 import { inboxOfRow, partOfRow, type InboxSql } from "./rows.ts";
 import type { AppendAnswer, AppendWire } from "./wire.ts";
 
@@ -27,11 +27,32 @@ export function append(engine: Engine, rows: readonly AppendWire[]): readonly Ap
 export function appendOne(engine: Engine, wire: AppendWire, runId: string | undefined): AppendAnswer {
   const [key, address, kind, , , , receivedAtMs, scope, externalId, bodyHash, inboxMax] = wire;
   const known = engine.chat(key);
-  const isFull = known !== undefined && (kind === "message" ? known.waiting >= inboxMax : known.commands >= inboxMax * COMMANDS_FACTOR);
+  const edited = known && edit(engine, known, wire);
+  if (edited) return edited;
+  const isFull = kind === "message" ? (known?.waiting ?? 0) >= inboxMax : (known?.commands ?? 0) >= inboxMax * COMMANDS_FACTOR;
   if (isFull) return refuse(engine, known, wire);
   const seq = (known?.last_seq ?? 0) + 1;
   if (scope !== null && engine.run(NOTE, scope, externalId, bodyHash, seq, receivedAtMs) === 0) return repeated(engine, wire);
   return accept(engine, known ?? engine.meet(key, address, receivedAtMs), wire, seq, runId);
+}
+
+/** The content takes the place of the one it changes, while that waits in no turn. */
+function edit(engine: Engine, chat: ChatRow, wire: AppendWire): AppendAnswer | undefined {
+  const [, , kind, , content, , receivedAtMs, scope, externalId, bodyHash, , , , , , , editOf] = wire;
+  if (editOf === null || scope === null || kind !== "message") return undefined;
+  const seqOf = (id: string): number | undefined =>
+    engine.get<{ seq: number }>("SELECT seq FROM dedupe WHERE scope = ? AND external_id = ?", scope, id)?.seq;
+  const seq = seqOf(editOf);
+  if (seq === undefined || seqOf(externalId) !== undefined) return undefined;
+  const changed = engine.run(
+    "UPDATE inbox SET content = ? WHERE chat = ? AND seq = ? AND status = 'waiting' AND kind = 'message' AND turn_id IS NULL",
+    content,
+    chat.id,
+    seq,
+  );
+  if (changed === 0) return undefined;
+  engine.run(NOTE, scope, externalId, bodyHash, seq, receivedAtMs);
+  return ["edited", seq];
 }
 
 /** The update is known: what was answered to it the first time. */
@@ -45,12 +66,14 @@ function repeated(engine: Engine, [, , , , , , , scope, externalId, bodyHash]: A
   return before.seq === REFUSED ? ["full", undefined] : ["duplicate", before.seq];
 }
 
-function refuse(engine: Engine, chat: ChatRow, wire: AppendWire): AppendAnswer {
-  const [, , , , , , receivedAtMs, scope, externalId, bodyHash, , busyReply, busyEveryMs] = wire;
+function refuse(engine: Engine, known: ChatRow | undefined, wire: AppendWire): AppendAnswer {
+  const [key, address, , , , , receivedAtMs, scope, externalId, bodyHash, , busyReply, busyEveryMs] = wire;
   if (scope !== null && engine.get("SELECT 1 FROM dedupe WHERE scope = ? AND external_id = ?", scope, externalId))
     return repeated(engine, wire);
   if (busyReply === null) return ["full", undefined];
   if (scope !== null) engine.run(NOTE, scope, externalId, bodyHash, REFUSED, receivedAtMs);
+  const chat = known ?? engine.meet(key, address, receivedAtMs);
+  learnAddress(engine, chat, address);
   if (chat.busy_at !== null && receivedAtMs - chat.busy_at < busyEveryMs) return ["full", undefined];
   chat.busy_at = receivedAtMs;
   engine.changed(chat, "rest");
@@ -89,10 +112,12 @@ function accept(engine: Engine, chat: ChatRow, wire: AppendWire, seq: number, ru
   else chat.commands += 1;
   chat.message_at = receivedAtMs;
   engine.changed(chat, "intake");
-  if (address !== "" && chat.address === "") {
-    chat.address = address;
+  // Its person is there again.
+  if (chat.settings !== "{}" && chat.settings.includes('"unreachable"')) {
+    chat.settings = JSON.stringify({ ...settingsOf(chat.settings), unreachable: undefined });
     engine.changed(chat, "rest");
   }
+  learnAddress(engine, chat, address);
   if (isClaimed)
     holdRows(engine, chat, {
       turnId: claimTurnId,
@@ -104,6 +129,13 @@ function accept(engine: Engine, chat: ChatRow, wire: AppendWire, seq: number, ru
     });
   if (!isClaimed && !isOpened) return seq;
   return ["accepted", seq, isClaimed ? chat.fence : 0, isOpened ? recordOf(engine, chat) : undefined];
+}
+
+/** A chat that a delivery made before its person wrote learns its address from what they write. */
+function learnAddress(engine: Engine, chat: ChatRow, address: string): void {
+  if (address === "" || chat.address !== "") return;
+  chat.address = address;
+  engine.changed(chat, "rest");
 }
 
 /** Held by the open turn or free, oldest first. */

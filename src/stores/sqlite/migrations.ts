@@ -59,5 +59,13 @@ CREATE TABLE nodes (node TEXT PRIMARY KEY, seen_at INTEGER NOT NULL) WITHOUT ROW
 CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 `;
 
+/** Streamed replies, what platforms say of parts they took, and chats that moved on their platform. */
+const PLATFORMS = `
+ALTER TABLE outbox ADD COLUMN draft INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE outbox ADD COLUMN receipt TEXT;
+CREATE TABLE aliases (alias TEXT PRIMARY KEY, key TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX aliases_key ON aliases (key);
+`;
+
 /** `PRAGMA user_version` counts those that a file has had. Never edited once released. */
-export const MIGRATIONS: readonly Migration[] = [(db) => db.exec(FIRST)];
+export const MIGRATIONS: readonly Migration[] = [(db) => db.exec(FIRST), (db) => db.exec(PLATFORMS)];

@@ -7,6 +7,7 @@ import * as inbox from "./inbox.ts";
 import * as jobs from "./jobs.ts";
 import * as ledger from "./ledger.ts";
 import * as outbox from "./outbox.ts";
+import * as receipts from "./receipts.ts";
 import { createSweeper } from "./sweep.ts";
 import * as turns from "./turns.ts";
 import { packAppend, packCommit, packSettle, unpackAppend, unpackCommit, unpackSettle } from "./wire.ts";
@@ -30,7 +31,7 @@ export function createOperations(engine: Engine) {
       "chats.command": bind(chats.command),
       "chats.reset": bind(chats.reset),
       "chats.retry": bind(chats.retry),
-      "chats.readdress": bind(chats.readdress),
+      "chats.move": bind(chats.move),
       "chats.erase": bind(chats.erase),
       "turns.claim": bind(turns.claim),
       "turns.journal": bind(turns.journal),
@@ -40,6 +41,8 @@ export function createOperations(engine: Engine) {
       "turns.ask": bind(turns.ask),
       "turns.recover": bind(turns.recover),
       "outbox.put": bind(outbox.put),
+      "outbox.draft": bind(turns.draft),
+      "outbox.receive": bind(receipts.receive),
       "outbox.take": bind(outbox.take),
       "outbox.settle": (settle: Settle[0], next: Settle[1]) => unpackSettle(packed.settle(packSettle(settle, next))),
       "outbox.expire": bind(outbox.expire),
@@ -63,6 +66,7 @@ export function createOperations(engine: Engine) {
       "chats.list": bind(chats.list),
       "chats.needingWork": bind(chats.needingWork),
       "chats.counts": bind(chats.counts),
+      "chats.aliases": bind(chats.aliases),
       "chats.history": bind(ledger.history),
       "chats.export": bind(chats.exportChat),
       "turns.steps": bind(turns.steps),

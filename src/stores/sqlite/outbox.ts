@@ -4,18 +4,16 @@
  */
 import type { ChatKey } from "../../core/chat-key.ts";
 import type { Content } from "../../core/content.ts";
-import type { OutboxPart, Page, PageRequest, PartStatus, RunDelivery } from "../../ports/store/records.ts";
+import type { OutboxPart, Page, PageRequest, PartStatus } from "../../ports/store/records.ts";
 import type { Orphan, OutboxStore, TakeResult } from "../../ports/store/store.ts";
 import { chain } from "./chain.ts";
-import type { ChatRow } from "./chat-row.ts";
+import { settingsOf, type ChatRow } from "./chat-row.ts";
 import { cursorNumber } from "./cursor.ts";
+import { settleDraft } from "./drafts.ts";
 import type { Engine } from "./engine.ts";
+import { WAITING, insertParts, isSettled, partsOf, settled, unlink } from "./parts.ts";
 import { partOfRow, type PartSql } from "./rows.ts";
 import { numberOfId, type SettleAnswer, type SettleWire } from "./wire.ts";
-
-const WAITING = "status IN ('waiting', 'draft')";
-const INSERT = `INSERT INTO outbox (id, chat, prev, group_id, part, of, status, attempts, ambiguous, created_at, run_id, in_reply_to, content)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)`;
 
 /** Nothing else gets into the text of a statement. */
 const STATUSES: Readonly<Record<PartStatus, string>> = {
@@ -29,80 +27,13 @@ const STATUSES: Readonly<Record<PartStatus, string>> = {
 
 type PutOptions = Parameters<OutboxStore["put"]>[2];
 
-const isSettled = (status: PartStatus): boolean => status === "sent" || status === "dead" || status === "expired";
-
-interface InsertOptions {
-  readonly groupId: string;
-  /** Status of the first part; the others wait, or are sent when it is. */
-  readonly first: "waiting" | "sending" | "sent";
-  readonly atMs: number;
-  /** JSON array of sequence numbers. */
-  readonly inReplyTo?: string;
-  readonly runId?: string;
-}
-
-/** Stores the parts of one group; `contents` are JSON texts. */
-export function insertParts(engine: Engine, chat: ChatRow, contents: readonly string[], options: InsertOptions): readonly PartSql[] {
-  const { groupId, first, atMs, inReplyTo = "[]", runId } = options;
-  engine.changed(chat, "delivery");
-  return contents.map((content, place) => {
-    const status = place === 0 || first === "sent" ? first : "waiting";
-    const id = engine.nextId("outbox");
-    const attempts = status === "sending" ? 1 : 0;
-    const prev = chat.outbox;
-    engine.run(INSERT, id, chat.id, prev, groupId, place + 1, contents.length, status, attempts, atMs, runId ?? null, inReplyTo, content);
-    chat.outbox = id;
-    if (status === "sent") chat.reply_at = atMs;
-    else chat.unsettled += 1;
-    if (status === "sending") chat.sending = id;
-    return {
-      id,
-      chat: chat.id,
-      prev,
-      group_id: groupId,
-      part: place + 1,
-      of: contents.length,
-      content,
-      status,
-      attempts,
-      ambiguous: 0,
-      created_at: atMs,
-      revived_at: null,
-      next_try_at: null,
-      platform_id: null,
-      error: null,
-      in_reply_to: inReplyTo,
-      run_id: runId ?? null,
-    };
-  });
-}
-
-export const partsOf = (chat: ChatRow, rows: readonly PartSql[]): readonly OutboxPart[] => rows.map((row) => partOfRow(chat.key, row));
-
 export function put(engine: Engine, key: ChatKey, parts: readonly Content[], options: PutOptions): readonly OutboxPart[] {
-  const chat = engine.meet(key, "", options.atMs);
+  const chat = engine.meet(key, options.address ?? "", options.atMs);
   const contents = parts.map((part) => JSON.stringify(part));
   return partsOf(
     chat,
     insertParts(engine, chat, contents, { groupId: options.groupId, first: options.delivered ? "sent" : "waiting", atMs: options.atMs }),
   );
-}
-
-/** A part has its end: what that means for its chat and for the cron run it came from. */
-function settled(engine: Engine, chat: ChatRow, part: Pick<PartSql, "id" | "group_id" | "run_id">, status: PartStatus): void {
-  chat.unsettled -= 1;
-  if (chat.sending === part.id) chat.sending = null;
-  engine.changed(chat, "delivery");
-  if (part.run_id === null) return;
-  const hasMore =
-    engine.get(
-      `SELECT 1 FROM outbox WHERE chat = ? AND id > ? AND group_id = ? AND ${WAITING} LIMIT 1`,
-      chat.id,
-      part.id,
-      part.group_id,
-    ) !== undefined;
-  const delivery: RunDelivery | undefined = status !== "sent" ? "failed" : hasMore ? undefined : "delivered";
-  if (delivery) engine.run("UPDATE runs SET delivery = ? WHERE run_id = ? AND delivery = 'waiting'", delivery, part.run_id);
 }
 
 function expirePart(engine: Engine, chat: ChatRow, part: PartSql): void {
@@ -115,9 +46,12 @@ export function take(engine: Engine, key: ChatKey, options: Parameters<OutboxSto
   if (!chat) return { type: "none" };
   if (chat.sending !== null) return options.orphan ? takeOrphan(engine, key, chat.sending, options.orphan) : { type: "none" };
   while (chat.unsettled > 0) {
-    const part = engine.get<PartSql>(`SELECT * FROM outbox WHERE chat = ? AND ${WAITING} ORDER BY id LIMIT 1`, chat.id);
-    if (!part || part.status === "draft") return { type: "none" };
-    if ((part.revived_at ?? part.created_at) < options.atMs - options.maxAgeMs) {
+    const part = engine.get<PartSql>(
+      `SELECT * FROM outbox WHERE chat = ? AND ${WAITING} AND (status = 'waiting' OR platform_id IS NULL) ORDER BY id LIMIT 1`,
+      chat.id,
+    );
+    if (!part) return { type: "none" };
+    if (part.draft === 0 && (part.revived_at ?? part.created_at) < options.atMs - options.maxAgeMs) {
       expirePart(engine, chat, part);
       continue;
     }
@@ -150,7 +84,8 @@ export function settle(engine: Engine, wire: SettleWire): SettleAnswer {
 function settleSending(engine: Engine, chat: ChatRow, [, id, attempt, outcome, detail, isAmbiguous, nextTryAtMs, atMs]: SettleWire): void {
   if (outcome === "retry") {
     const changed = engine.run(
-      "UPDATE outbox SET status = 'waiting', ambiguous = max(ambiguous, ?), next_try_at = ?, error = ? WHERE id = ? AND attempts = ?",
+      `UPDATE outbox SET status = CASE draft WHEN 1 THEN 'draft' ELSE 'waiting' END, draft = draft % 2, ambiguous = max(ambiguous, ?), next_try_at = ?, error = ?
+       WHERE id = ? AND attempts = ?`,
       isAmbiguous ? 1 : 0,
       nextTryAtMs,
       detail,
@@ -164,15 +99,23 @@ function settleSending(engine: Engine, chat: ChatRow, [, id, attempt, outcome, d
   const status = outcome === "sent" ? "sent" : "dead";
   const effect = outcome === "sent" ? "platform_id = ?, error = NULL" : "error = ?";
   const part = engine.get<Pick<PartSql, "id" | "group_id" | "run_id">>(
-    `UPDATE outbox SET status = '${status}', ${effect} WHERE id = ? AND attempts = ? RETURNING id, group_id, run_id`,
+    `UPDATE outbox SET status = '${status}', ${effect} WHERE id = ? AND attempts = ? AND draft = 0 RETURNING id, group_id, run_id`,
     detail,
     id,
     attempt,
   );
-  if (!part) return;
-  settled(engine, chat, part, status);
   if (outcome === "sent") chat.reply_at = atMs;
-  else refuseRest(engine, chat, part, detail);
+  else if (isUnreachable(detail)) noteUnreachable(engine, chat, atMs);
+  if (!part) return settleDraft(engine, chat, { id, attempt, platformId: outcome === "sent" ? detail : null });
+  settled(engine, chat, part, status);
+  if (outcome !== "sent") refuseRest(engine, chat, part, detail);
+}
+
+const isUnreachable = (error: string): boolean => error.includes('"CHAT_UNREACHABLE"');
+
+function noteUnreachable(engine: Engine, chat: ChatRow, atMs: number): void {
+  chat.settings = JSON.stringify({ ...settingsOf(chat.settings), unreachable: String(atMs) });
+  engine.changed(chat, "rest");
 }
 
 /** The rest of a reply makes no sense without its refused part. */
@@ -232,7 +175,8 @@ export function after(engine: Engine, key: ChatKey, id: string, limit: number): 
   // The chain ends at a part that was deleted, and that part is later than the one asked for.
   const missing = rows[0]?.prev ?? chat.outbox;
   if (missing > above) return "gone";
-  return rows.map((row) => partOfRow(key, row));
+  // A draft is no reply yet.
+  return rows.filter((row) => row.draft !== 1).map((row) => partOfRow(key, row));
 }
 
 export function revive(engine: Engine, id: string, atMs: number): OutboxPart | undefined {
@@ -250,15 +194,6 @@ export function purge(engine: Engine, id: string): boolean {
   if (!part || part.status === "sending") return false;
   const chat = engine.chatById(part.chat);
   if (!isSettled(part.status)) settled(engine, chat, part, "dead");
-  if (chat.outbox === part.id) {
-    chat.outbox = part.prev;
-    engine.changed(chat, "delivery");
-  } else {
-    // The next part of the chat now follows the one before.
-    const [next] = chain<PartSql>(engine, "outbox", { chatId: chat.id, head: chat.outbox, above: part.id, limit: 1, keep: "oldest" });
-    if (next?.prev === part.id) engine.run("UPDATE outbox SET prev = ? WHERE id = ?", part.prev, next.id);
-  }
-  engine.run("DELETE FROM outbox WHERE id = ?", part.id);
-  engine.keepIds();
+  unlink(engine, chat, part);
   return true;
 }

@@ -100,6 +100,9 @@ export interface PartSql {
   readonly error: string | null;
   readonly in_reply_to: string;
   readonly run_id: string | null;
+  /** 1: a draft of an open turn. 2: its turn ended while it was on its way. */
+  readonly draft: number;
+  readonly receipt: string | null;
 }
 
 export function partOfRow(chat: ChatKey, row: PartSql): OutboxPart {
@@ -118,6 +121,8 @@ export function partOfRow(chat: ChatKey, row: PartSql): OutboxPart {
     platformId: optional(row.platform_id),
     error: readable(row.error),
     inReplyTo: readable<number[]>(row.in_reply_to) ?? [],
+    ...(row.draft === 1 ? { isDraft: true as const } : {}),
+    ...(row.receipt === null ? {} : { receipt: readable(row.receipt) }),
   };
 }
 

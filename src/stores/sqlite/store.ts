@@ -113,7 +113,8 @@ function modulesOf(writer: Batcher, reader: Batcher): Omit<Store, "kind" | "loca
       command: ofChat("chats.command"),
       reset: ofChat("chats.reset"),
       retry: ofChat("chats.retry"),
-      readdress: ofChat("chats.readdress"),
+      move: (move) => send("chats.move", [move], { keys: [move.from, move.to] }),
+      aliases: read("chats.aliases"),
       history: readAfter("chats.history"),
       export: readAfter("chats.export"),
       erase: ofChat("chats.erase"),
@@ -131,6 +132,8 @@ function modulesOf(writer: Batcher, reader: Batcher): Omit<Store, "kind" | "loca
     },
     outbox: {
       put: ofChat("outbox.put"),
+      draft: ofChat("outbox.draft"),
+      receive: (receipts) => send("outbox.receive", [receipts], { keys: [...new Set(receipts.map(({ chat }) => chat))] }),
       take: ofChat("outbox.take"),
       settle: async (settle, next) =>
         unpackSettle(await send("settle", [packSettle(settle, next)], { keys: [settle.chat], isLazy: settle.lazy })),

@@ -1,12 +1,14 @@
 /** Turns: the claim that opens one, what it journals, and the commits that end or suspend it, each guarded by the chat's fence. */
 import type { ChatKey } from "../../core/chat-key.ts";
+import type { Content } from "../../core/content.ts";
 import type { JournalEntry, OutboxPart, TurnRecord, TurnStatus } from "../../ports/store/records.ts";
-import type { AskCommit, Claim, ClaimRequest, FailCommit } from "../../ports/store/store.ts";
+import type { AskCommit, Claim, ClaimRequest, DraftRequest, FailCommit } from "../../ports/store/store.ts";
 import { text, type ChatRow, type StoredTurn } from "./chat-row.ts";
 import type { Engine, Value } from "./engine.ts";
 import { endHeld, heldRows, holdRows } from "./held.ts";
 import { endedTurn, endedTurns, writeLedger, writeSnapshot } from "./ledger.ts";
-import { insertParts, partsOf } from "./outbox.ts";
+import { adoptDraft, draft as draftPart, interruptDraft } from "./drafts.ts";
+import { insertParts, partsOf, type Shown } from "./parts.ts";
 import { inboxOfRow, journalOfRow, turnOfOpen, type InboxSql, type JournalSql, type RunSql } from "./rows.ts";
 import { packWrite, type CommitAnswer, type CommitWire } from "./wire.ts";
 
@@ -79,6 +81,11 @@ function owned(
   return chat?.fence === fence && chat.open?.id === turnId ? { chat, open: chat.open } : undefined;
 }
 
+export function draft(engine: Engine, request: DraftRequest): OutboxPart | "busy" | "fenced" {
+  const own = owned(engine, request.chat, request.fence, request.turnId);
+  return own ? draftPart(engine, own.chat, request) : "fenced";
+}
+
 export function journal(engine: Engine, key: ChatKey, fence: number, turnId: string, entry: JournalEntry): "written" | "fenced" {
   const own = owned(engine, key, fence, turnId);
   if (!own) return "fenced";
@@ -112,26 +119,37 @@ export function commit(engine: Engine, wire: CommitWire): CommitAnswer {
   const first = commitReply(engine, chat, wire);
   if (run) endRun(engine, run.runId, "succeeded", first ? (first.status === "sent" ? "delivered" : "waiting") : "none", atMs, null);
   writeSnapshot(engine, chat, write, { turn, history });
-  return [chat.revision, chat.waiting, first?.id ?? 0, first?.status ?? ""];
+  const { revision, waiting } = chat;
+  if (!first) return [revision, waiting, 0, ""];
+  const { id, status, shown } = first;
+  return shown ? [revision, waiting, id, status, shown.platformId, shown.isAmbiguous] : [revision, waiting, id, status];
 }
 
 function commitReply(
   engine: Engine,
   chat: ChatRow,
   wire: CommitWire,
-): { readonly id: number; readonly status: OutboxPart["status"] } | undefined {
+): { readonly id: number; readonly status: OutboxPart["status"]; readonly shown: Shown | undefined } | undefined {
   const [, , turnId, , , , targetHistory, parts, delivery, run, inReplyTo, write] = wire;
+  const shown = adoptDraft(engine, chat, turnId);
   const to = run ? run.deliverTo : chat.key;
   if (to === undefined || parts.length === 0) return undefined;
   const atMs = write[8];
   const target = to === chat.key ? chat : engine.meet(to, "", atMs);
   if (targetHistory !== null) writeLedger(engine, target, { atMs, history: targetHistory });
   const first = delivery === "delivered" ? "sent" : delivery === "sending" && target.unsettled === 0 ? "sending" : "waiting";
-  return insertParts(engine, target, parts, { groupId: turnId, first, atMs, inReplyTo, runId: run?.runId })[0];
+  const [part] = insertParts(engine, target, parts, { groupId: turnId, first, shown, atMs, inReplyTo, runId: run?.runId });
+  return part && { id: part.id, status: part.status, shown };
 }
 
 /** Ends the open turn; the answer goes into the ledger. */
-export function closeTurn(engine: Engine, chat: ChatRow, open: StoredTurn, status: TurnStatus, atMs: number, error: string | null): string {
+export function closeTurn(
+  engine: Engine,
+  chat: ChatRow,
+  open: StoredTurn,
+  ...[status, atMs, error, draft]: readonly [status: TurnStatus, atMs: number, error: string | null, draft?: Content | undefined]
+): string {
+  if (status !== "done") interruptDraft(engine, chat, open.id, draft && JSON.stringify(draft));
   if (open.steps > 0) engine.run("DELETE FROM journal WHERE chat = ? AND turn_id = ?", chat.id, open.id);
   chat.open = undefined;
   engine.changed(chat, "intake");
@@ -160,7 +178,7 @@ export function fail(engine: Engine, request: FailCommit): Failed | "fenced" {
   if (request.outcome !== "abort") open.failures += 1;
   if (request.outcome === "giveUp") {
     ended = endHeld(engine, chat, open, () => "failed");
-    turn = closeTurn(engine, chat, open, "failed", request.atMs, error);
+    turn = closeTurn(engine, chat, open, "failed", request.atMs, error, request.draft);
     if (open.runId !== null) endRun(engine, open.runId, "failed", "none", request.atMs, error);
   } else {
     // An aborted attempt gives up its fence with it.
@@ -209,7 +227,10 @@ export function recover(engine: Engine, atMs: number): { readonly suspects: numb
       Object.assign(chat.open, { status: "suspect", failures: chat.open.failures + (chat.open.suspect ? 1 : 0), suspect: false });
     }
     if (chat.sending !== null) {
-      ambiguous += engine.run("UPDATE outbox SET status = 'waiting', ambiguous = 1 WHERE id = ?", chat.sending);
+      ambiguous += engine.run(
+        "UPDATE outbox SET status = CASE draft WHEN 1 THEN 'draft' ELSE 'waiting' END, draft = draft % 2, ambiguous = 1 WHERE id = ?",
+        chat.sending,
+      );
       chat.sending = null;
     }
     chat.revision += 1;

@@ -34,6 +34,8 @@ export type AppendWire = readonly [
   open: boolean,
   claimTurnId: string | null,
   isSuspect: boolean,
+  /** External id of the message that this one changes. */
+  editOf: string | null,
 ];
 
 /** Accepted (`fence` 0 without a claim), a duplicate, a conflict, or full. A row that was only accepted is its number. */
@@ -41,6 +43,7 @@ export type AppendAnswer =
   | number
   | readonly ["accepted", seq: number, fence: number, chat: ChatRecord | undefined]
   | readonly ["duplicate", seq: number]
+  | readonly ["edited", seq: number]
   | readonly ["conflict"]
   | readonly ["full", reply: OutboxPart | undefined];
 
@@ -65,6 +68,7 @@ export function packAppend(request: AppendRequest): AppendWire {
     request.open,
     claim?.turnId ?? null,
     claim?.suspect ?? false,
+    request.editOf ?? null,
   ];
 }
 
@@ -78,6 +82,8 @@ export function unpackAppend(request: AppendRequest, answer: AppendAnswer | unde
     }
     case "duplicate":
       return { status: "duplicate", seq: answer[1] };
+    case "edited":
+      return { status: "edited", seq: answer[1] };
     case "conflict":
       return { status: "conflict" };
     case "full":
@@ -138,7 +144,17 @@ export type CommitWire = readonly [
 ];
 
 /** Fenced, or what was stored; ids of the parts follow each other. */
-export type CommitAnswer = 0 | readonly [revision: number, waiting: number, firstId: number, firstStatus: OutboxPart["status"] | ""];
+export type CommitAnswer =
+  | 0
+  | readonly [
+      revision: number,
+      waiting: number,
+      firstId: number,
+      firstStatus: OutboxPart["status"] | "",
+      /** Of the draft whose place the first part took. */
+      platformId?: string | null,
+      isAmbiguous?: boolean,
+    ];
 
 const seqsOf = (commit: TurnCommit, status: "consumed" | "skipped"): readonly number[] =>
   commit.rows.filter((row) => row.status === status).map((row) => row.seq);
@@ -175,7 +191,7 @@ type Committed = Awaited<ReturnType<TurnStore["commit"]>>;
 
 export function unpackCommit(commit: TurnCommit, answer: CommitAnswer): Committed {
   if (answer === 0) return "fenced";
-  const [revision, waiting, firstId, firstStatus] = answer;
+  const [revision, waiting, firstId, firstStatus, platformId, isAmbiguous = false] = answer;
   const chat = targetOf(commit);
   if (firstStatus === "" || chat === undefined) return { parts: [], revision, waiting };
   const rest = commit.delivery === "delivered" ? "sent" : "waiting";
@@ -191,10 +207,10 @@ export function unpackCommit(commit: TurnCommit, answer: CommitAnswer): Committe
       content,
       status,
       attempts: status === "sending" ? 1 : 0,
-      ambiguous: false,
+      ambiguous: place === 0 && isAmbiguous,
       createdAtMs: commit.write.atMs,
       nextTryAtMs: undefined,
-      platformId: undefined,
+      platformId: place === 0 ? (platformId ?? undefined) : undefined,
       error: undefined,
       inReplyTo,
     };

@@ -119,15 +119,6 @@ function listLaws(on: On): void {
       expect((await recordOf(store)).waitingClass).toBeUndefined();
     }),
   );
-
-  it(
-    "gives a moved chat its new address and keeps its key",
-    on(async ({ store }) => {
-      await append(store, { address: "1" });
-      await store.chats.readdress(CHAT, "-100200");
-      expect(await recordOf(store)).toMatchObject({ key: CHAT, address: "-100200", channel: "telegram" });
-    }),
-  );
 }
 
 function parkLaws(on: On): void {

@@ -86,6 +86,15 @@ export function commandLaws(on: On): void {
     );
 
     it(
+      "leaves a reply as it is where nothing was stopped",
+      on(async ({ store }) => {
+        const seq = await append(store, { kind: "command", text: "/whoami" });
+        await store.chats.command(commandCommit(seq, { reply: textContent("You are {dropped}.") }));
+        expect(textsOf(await parts(store))).toEqual(["You are {dropped}."]);
+      }),
+    );
+
+    it(
       "archives the history",
       on(async ({ store }) => {
         await append(store);

@@ -189,6 +189,23 @@ function refusalLaws(on: On): void {
   );
 
   it(
+    "refuses everything where nothing may wait, in a chat never met too, and says so at its address",
+    on(async ({ store }) => {
+      for (const kind of ["message", "command"] as const) {
+        const silent = appendRequest({ kind, updateId: `silent ${kind}`, inboxMax: 0 });
+        expect(await store.inbox.append([silent])).toEqual([{ status: "full", reply: undefined }]);
+      }
+      expect(await store.chats.open(CHAT)).toBeUndefined();
+      const request = appendRequest({ updateId: "u1", address: "group/7", inboxMax: 0, busyReply: BUSY, open: true });
+      expect(await store.inbox.append([request])).toMatchObject([{ status: "full", reply: { chat: CHAT, content: BUSY.content } }]);
+      expect(await recordOf(store)).toMatchObject({ address: "group/7", waiting: 0, waitingCommands: 0, unsettledParts: 1 });
+      expect(await store.inbox.append([{ ...request, inboxMax: 100 }])).toEqual([{ status: "full", reply: undefined }]);
+      expect(await append(store, { updateId: "u2" })).toBe(1);
+      expect(await parts(store)).toHaveLength(1);
+    }),
+  );
+
+  it(
     "says busy once per chat in the time given, and remembers each refused update nevertheless",
     on(async ({ store }) => {
       await say(store, ["a"]);

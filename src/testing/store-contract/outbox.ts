@@ -23,7 +23,7 @@ export function outboxLaws(on: On): void {
 function put(
   store: Store,
   texts: readonly string[],
-  overrides: { groupId?: string; delivered?: boolean; atMs?: number; chat?: typeof CHAT } = {},
+  overrides: { groupId?: string; delivered?: boolean; address?: string; atMs?: number; chat?: typeof CHAT } = {},
 ) {
   const { chat = CHAT, ...options } = overrides;
   return store.outbox.put(chat, texts.map(textContent), { groupId: "out-1", delivered: false, atMs: START_MS, ...options });
@@ -77,6 +77,8 @@ function takeLaws(on: On): void {
     "stores a text as sent where the store itself delivers",
     on(async ({ store }) => {
       expect(await put(store, ["a"], { delivered: true })).toMatchObject([{ status: "sent" }]);
+      await put(store, ["b"], { chat: OTHER_CHAT, address: "2/7" });
+      expect(await recordOf(store, OTHER_CHAT)).toMatchObject({ address: "2/7", unsettledParts: 1 });
       expect(await store.outbox.take(CHAT, NOW)).toEqual({ type: "none" });
     }),
   );

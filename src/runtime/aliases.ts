@@ -1,0 +1,32 @@
+/** Chats that their platform renamed: what comes under the new name goes to the chat that keeps the old key. Few, so all are in memory. */
+import type { ChatKey } from "../core/chat-key.ts";
+import type { ChannelHost } from "../ports/channel.ts";
+import type { Kernel } from "./kernel.ts";
+
+export interface Aliases {
+  /** Reads them all; at boot. */
+  readonly load: () => Promise<void>;
+  /** The chat that a key stands for: mostly itself. */
+  readonly of: (key: ChatKey) => ChatKey;
+  /** Stores a move. A chat that moves twice stays one chat. */
+  readonly move: ChannelHost["moved"];
+}
+
+/** @param moved - told after the commit */
+export function createAliases({ store, clock, log }: Kernel, moved: (key: ChatKey, address: string) => void): Aliases {
+  const chats = new Map<ChatKey, ChatKey>();
+  const of = (key: ChatKey): ChatKey => chats.get(key) ?? key;
+  return {
+    of,
+    load: async () => {
+      for (const { alias, chat } of await store.chats.aliases()) chats.set(alias, chat);
+    },
+    move: async ({ from, to, address }) => {
+      const chat = of(from);
+      await store.chats.move({ from: chat, to, address, atMs: clock.now() });
+      if (to !== chat) chats.set(to, chat);
+      log.info({ chat, address }, "the platform moved a chat; its key stays");
+      moved(chat, address);
+    },
+  };
+}

@@ -1,0 +1,28 @@
+/** What platforms say of parts that they took. */
+import type { OutboxStore } from "../../ports/store/store.ts";
+import { chain } from "./chain.ts";
+import { readable, text } from "./chat-row.ts";
+import type { Engine } from "./engine.ts";
+import type { PartSql } from "./rows.ts";
+
+/** Newest parts of a chat in which a receipt looks for its own. */
+const PARTS_BACK = 500;
+/** A later word of lower rank, which platforms may send out of order, changes nothing. */
+const RANKS = { delivered: 1, read: 2, failed: 3 } as const;
+
+export function receive(engine: Engine, receipts: Parameters<OutboxStore["receive"]>[0]): void {
+  for (const { chat: key, platformId, receipt, error } of receipts) {
+    const chat = engine.chat(key);
+    if (!chat) continue;
+    const part = chain<PartSql>(engine, "outbox", { chatId: chat.id, head: chat.outbox, limit: PARTS_BACK }).findLast(
+      (row) => row.platform_id === platformId,
+    );
+    if (!part) continue;
+    const before = readable<{ readonly status: keyof typeof RANKS }>(part.receipt);
+    if (before && RANKS[before.status] >= RANKS[receipt.status]) continue;
+    engine.run("UPDATE outbox SET receipt = ? WHERE id = ?", text(receipt), part.id);
+    if (receipt.status !== "failed" || part.status !== "sent") continue;
+    engine.run("UPDATE outbox SET status = 'dead', error = ? WHERE id = ?", text(error), part.id);
+    if (part.run_id !== null) engine.run("UPDATE runs SET delivery = 'failed' WHERE run_id = ?", part.run_id);
+  }
+}
