@@ -42,14 +42,15 @@ export function offsetAt(zone: string, atMs: number): number {
 }
 
 /**
- * The instant at which clocks of the zone show `wallMs`. A time that occurs twice is the first of the two; one that is left out counts
- * from the offset before the change, so 02:30 in a gap from 02:00 to 03:00 is 03:30.
+ * The instant at which clocks of the zone show `wallMs`. Of a time that comes twice it is the first; for one that is left out it is the
+ * end of the gap, which is the next time that exists.
  */
 export function instantOfWallClock(zone: string, wallMs: number): number {
-  const early = wallMs - offsetAt(zone, wallMs - DAY_MS);
-  if (wallClockAt(zone, early) === wallMs) return early;
-  const late = wallMs - offsetAt(zone, wallMs + DAY_MS);
-  return wallClockAt(zone, late) === wallMs ? late : early;
+  const byBefore = wallMs - offsetAt(zone, wallMs - DAY_MS);
+  if (wallClockAt(zone, byBefore) === wallMs) return byBefore;
+  const byAfter = wallMs - offsetAt(zone, wallMs + DAY_MS);
+  if (wallClockAt(zone, byAfter) === wallMs) return byAfter;
+  return changeBetween(zone, Math.min(byBefore, byAfter), Math.max(byBefore, byAfter));
 }
 
 /** Every change of the zone's clocks in a span, soonest first, exact to the second; for spans of a few years. */

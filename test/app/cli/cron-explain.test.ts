@@ -105,7 +105,7 @@ describe("what is written in one text", () => {
   it.each([
     ["at 09:00", "has no date"],
     ["at 2030-02-30 09:00", "is no day or time of the calendar"],
-    ["at 2027-03-28 02:30", "does not exist in Europe/Paris: its clocks are set forward then; write 2027-03-28 03:30"],
+    ["at 2027-03-28 02:30", "does not exist in Europe/Paris: its clocks are set forward then; write 2027-03-28 03:00"],
     ["at noon", "is no instant"],
   ])("is refused with advice: %s", (text, advice) => {
     expect(() => scheduleOfText(text, "Europe/Paris")).toThrow(advice);
