@@ -77,7 +77,8 @@ export function createChats(
   const entries = new Map<ChatKey, ChatEntry>();
   /** Evictable chats in the order in which they came to rest. */
   const resting = new Map<ChatKey, number>();
-  const machine = chatMachine.provide(effects.implementations);
+  // The limit as it is when the attempt begins, not when the chat was opened.
+  const machine = chatMachine.provide({ ...effects.implementations, delays: { turnTimeout: () => limits.turnTimeoutMs } });
   const inputOf = (key: ChatKey): ChatInput => ({ key, debounceMs: settings.debounceMs, turnTimeoutMs: limits.turnTimeoutMs });
 
   const step = createPureStep(chatMachine, inputOf("system:step"));
