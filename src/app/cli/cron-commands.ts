@@ -6,7 +6,7 @@ import { nextTickAfter, parseSchedule } from "../../runtime/schedule.ts";
 import { viewExplanation } from "./cron-views.ts";
 import { explainSchedule } from "./explain.ts";
 import { CommandError, EXIT } from "./io.ts";
-import { scheduleOfText, zoneOf } from "./schedule-text.ts";
+import { scheduleOfText, zoneOf } from "../../runtime/schedule/schedule-text.ts";
 import { type Tools, withJson } from "./tools.ts";
 
 /** `satibot cron …`: jobs, their runs, and what a schedule means. */

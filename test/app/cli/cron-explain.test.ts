@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { wordsOf } from "../../../src/app/cli/cron-words.ts";
 import { explainSchedule, type Explanation } from "../../../src/app/cli/explain.ts";
-import { scheduleOfText } from "../../../src/app/cli/schedule-text.ts";
+import { scheduleOfText } from "../../../src/runtime/schedule/schedule-text.ts";
 import { displayWidth } from "../../../src/app/cli/text.ts";
 import { NOW, run } from "./cli-rig.ts";
 
