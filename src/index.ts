@@ -2,7 +2,8 @@
 export { createEventLoop } from "./app/event-loop.ts";
 export type { EventLoopOptions, OverlapOptions } from "./app/event-loop.ts";
 export { createGateway } from "./app/gateway.ts";
-export type { Gateway, GatewayOptions, LimitOptions } from "./app/gateway.ts";
+export type { Gateway, GatewayOptions } from "./app/gateway.ts";
+export type { LimitOptions } from "./app/limit-options.ts";
 export type { NamedChannels, TelegramGatewayOptions } from "./app/channels.ts";
 export { createEchoAgent } from "./agents/echo.ts";
 export type { EchoOptions } from "./agents/echo.ts";

@@ -1,6 +1,7 @@
 import { InvariantError, RuntimeError } from "../core/errors.ts";
 import type { Config } from "./config/config.ts";
-import { createGateway, optionsOf } from "./gateway.ts";
+import { createGateway } from "./gateway.ts";
+import { optionsOf } from "./gateway-options.ts";
 import { createSystemClock } from "./system-clock.ts";
 import { createWatchdog } from "./watchdog.ts";
 

@@ -1,36 +1,14 @@
 /** The event loop with its ways in: channels, HTTP and the configured cron jobs. */
 import { ConfigError } from "../core/errors.ts";
-import { parseDuration } from "../core/duration.ts";
-import { DEFAULT_LIMITS, type Limits } from "../core/limits.ts";
 import type { Channel } from "../ports/channel.ts";
-import type { Log } from "../ports/log.ts";
 import type { CronJobInput, EventLoop, PairingCode } from "../runtime/api.ts";
-import { wirePairingCode } from "../http/wire.ts";
 import { createEchoAgent } from "../agents/echo.ts";
 import { SILENT, assembleWithHost, storeOf, type EventLoopOptions } from "./event-loop.ts";
 import { openChannels, type NamedChannels } from "./channels.ts";
-import type { Config } from "./config/config.ts";
-import { createLog } from "./log.ts";
-import { viewPairingCode } from "./pairing-notice.ts";
-import { createScreen, type Screen } from "./screen.ts";
+import { limitsOf, type LimitOptions } from "./limit-options.ts";
+import type { Screen } from "./screen.ts";
 import { createSystemClock } from "./system-clock.ts";
 import { createSystemRandom } from "./system-random.ts";
-
-/** Durations as text ("5m") or milliseconds, by the names of the configuration. */
-export type LimitOptions = Partial<Record<"concurrentTurns" | "inboxPerChat" | "maxAttempts", number>> &
-  Partial<
-    Record<
-      | "turnTimeout"
-      | "idleTimeout"
-      | "drainTimeout"
-      | "outboxMaxAge"
-      | "eventRetention"
-      | "dedupeRetention"
-      | "inboxRetention"
-      | "historyRetention",
-      string | number
-    >
-  >;
 
 export interface GatewayOptions extends Omit<EventLoopOptions, "limits"> {
   readonly limits?: LimitOptions;
@@ -108,7 +86,8 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
         }
         http = server;
       }
-      for (const job of options.cron ?? []) await addUnlessKnown(loop, job);
+      // Without a list the jobs of an earlier one stay.
+      if (options.cron) await loop.reconcileJobs(options.cron);
     })();
     return starting;
   };
@@ -137,8 +116,15 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
     mayBegin: (key) => running().mayBegin(key),
     addCronJob: async (...args) => running().addCronJob(...args),
     removeCronJob: async (...args) => running().removeCronJob(...args),
+    reconcileJobs: async (...args) => running().reconcileJobs(...args),
+    job: async (...args) => running().job(...args),
     jobs: async (...args) => running().jobs(...args),
     jobRuns: async (...args) => running().jobRuns(...args),
+    pauseJob: async (...args) => running().pauseJob(...args),
+    resumeJob: async (...args) => running().resumeJob(...args),
+    runJob: async (...args) => running().runJob(...args),
+    planJob: async (...args) => running().planJob(...args),
+    nextInstants: (...args) => running().nextInstants(...args),
     stop: async (...args) => running().stop(...args),
     reset: async (...args) => running().reset(...args),
     retry: async (...args) => running().retry(...args),
@@ -155,6 +141,7 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
       approve: async (channel, id) => running().pairing.approve(channel, id),
       revoke: async (channel, id) => running().pairing.revoke(channel, id),
     },
+    access: { configure: (channel, access) => running().access.configure(channel, access) },
     outbox: {
       list: async (filter, page) => running().outbox.list(filter, page),
       retry: async (id) => running().outbox.retry(id),
@@ -164,6 +151,7 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
     status: async () => running().status(),
     health: async () => running().health(),
     isReady: () => loop?.isReady() ?? false,
+    configure: (settings) => running().configure(settings),
   };
   return gateway;
 }
@@ -174,93 +162,7 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
  * @throws ConfigError naming each bad key
  */
 createGateway.fromConfig = async (configPath?: string): Promise<Gateway> => {
-  const { loadConfig } = await import("./config/config.ts");
+  const [{ loadConfig }, { optionsOf }] = await Promise.all([import("./config/config.ts"), import("./gateway-options.ts")]);
   const config = await loadConfig({ cwd: process.cwd(), env: process.env, configPath });
   return createGateway(await optionsOf(config));
 };
-
-/** What a checked configuration means for the gateway. */
-export async function optionsOf(config: Config): Promise<GatewayOptions & { readonly screen: Screen; readonly log: Log }> {
-  const secrets = [config.http.token, ...config.channels.map((channel) => channel.token)].filter((secret) => secret !== undefined);
-  const { stdin, stdout, stderr } = process;
-  // Undefined, whatever the types say, where there is no terminal.
-  const isAtTerminal = Boolean(stdin.isTTY && stdout.isTTY);
-  const hasTerminal = config.terminal ?? isAtTerminal;
-  // Standard output belongs to the conversation where that is not a prompt.
-  const screen = createScreen(hasTerminal && !isAtTerminal ? stderr : stdout);
-  const write = hasTerminal ? (line: string) => screen.print(line.trimEnd()) : undefined;
-  const log = createLog({
-    level: config.log.level ?? (hasTerminal && isAtTerminal ? "warn" : "info"),
-    pretty: screen.isTerminal,
-    secrets,
-    write,
-  });
-  const { limits } = config;
-  const tellCode = (code: PairingCode): void => screen.print(`\n${viewPairingCode(wirePairingCode(code), Date.now(), screen.columns())}\n`);
-  return {
-    tellCode,
-    screen,
-    store: config.store.kind === "memory" ? "memory:" : `sqlite:${config.store.file}`,
-    log,
-    channels: {
-      ...Object.fromEntries(config.channels.map(({ name, token, apiRoot, allow }) => [name, { token, apiRoot, allow }])),
-      web: config.web,
-      terminal: hasTerminal,
-    },
-    http: config.http,
-    cron: config.cron,
-    limits: {
-      concurrentTurns: limits.concurrentTurns,
-      inboxPerChat: limits.inboxPerChat,
-      maxAttempts: limits.maxAttempts,
-      turnTimeout: limits.turnTimeoutMs,
-      idleTimeout: limits.idleTimeoutMs,
-      drainTimeout: limits.drainTimeoutMs,
-      outboxMaxAge: limits.outboxMaxAgeMs,
-      eventRetention: limits.eventRetentionMs,
-      dedupeRetention: limits.dedupeRetentionMs,
-      inboxRetention: limits.inboxRetentionMs,
-      historyRetention: limits.historyRetentionMs,
-    },
-  };
-}
-
-/** A job of the configuration keeps its state over restarts; one that has changed starts anew. */
-async function addUnlessKnown(loop: EventLoop, job: CronJobInput): Promise<void> {
-  const { items } = await loop.jobs({ limit: 1_000 });
-  const known = items.find((item) => item.id === job.id);
-  const isSame =
-    known &&
-    known.message === job.message &&
-    known.name === (job.name ?? job.id) &&
-    known.deliverTo === job.deliver?.chat &&
-    known.nextAtMs !== undefined;
-  if (!isSame || !(await hasSameSchedule(known.schedule, job))) await loop.addCronJob(job);
-}
-
-async function hasSameSchedule(
-  schedule: Awaited<ReturnType<EventLoop["jobs"]>>["items"][number]["schedule"],
-  job: CronJobInput,
-): Promise<boolean> {
-  const { parseSchedule } = await import("../runtime/schedule.ts");
-  const anchorMs = schedule.kind === "every" ? schedule.anchorMs : 0;
-  return JSON.stringify(parseSchedule(job.schedule, anchorMs)) === JSON.stringify(schedule);
-}
-
-function limitsOf(limits: LimitOptions = {}): Limits {
-  const duration = (value: string | number | undefined, fallback: number): number =>
-    value === undefined ? fallback : parseDuration(value);
-  return {
-    concurrentTurns: limits.concurrentTurns ?? DEFAULT_LIMITS.concurrentTurns,
-    inboxPerChat: limits.inboxPerChat ?? DEFAULT_LIMITS.inboxPerChat,
-    maxAttempts: limits.maxAttempts ?? DEFAULT_LIMITS.maxAttempts,
-    turnTimeoutMs: duration(limits.turnTimeout, DEFAULT_LIMITS.turnTimeoutMs),
-    idleTimeoutMs: duration(limits.idleTimeout, DEFAULT_LIMITS.idleTimeoutMs),
-    drainTimeoutMs: duration(limits.drainTimeout, DEFAULT_LIMITS.drainTimeoutMs),
-    outboxMaxAgeMs: duration(limits.outboxMaxAge, DEFAULT_LIMITS.outboxMaxAgeMs),
-    eventRetentionMs: duration(limits.eventRetention, DEFAULT_LIMITS.eventRetentionMs),
-    dedupeRetentionMs: duration(limits.dedupeRetention, DEFAULT_LIMITS.dedupeRetentionMs),
-    inboxRetentionMs: duration(limits.inboxRetention, DEFAULT_LIMITS.inboxRetentionMs),
-    historyRetentionMs: duration(limits.historyRetention, DEFAULT_LIMITS.historyRetentionMs),
-  };
-}

@@ -13,6 +13,13 @@ export interface LogOptions {
   readonly write?: (line: string) => void;
 }
 
+/** A log whose level and secrets may change while it is written. */
+export interface AdjustableLog extends Log {
+  readonly setLevel: (level: LogOptions["level"]) => void;
+  /** From now on these are masked too. */
+  readonly hide: (secrets: readonly string[]) => void;
+}
+
 const SECRET_KEYS = ["token", "apiKey", "authorization", "appSecret", "accessToken", "verifyToken", "password", "cookie"];
 /** A Telegram token, as it stands in URLs and in the messages of failed requests. */
 const TELEGRAM_TOKEN = /(\d{5,}):[A-Za-z0-9_-]{20,}/g;
@@ -22,10 +29,14 @@ const SECRET_LENGTH_MIN = 4;
  * The log of the daemon: one line per fact, written before the call returns, so that the last line before a crash is there.
  * Secrets are masked by key, by value and by the shape of a Telegram token.
  */
-export function createLog({ level, pretty, secrets = [], write }: LogOptions): Log {
-  const known = secrets.filter((secret) => secret.length >= SECRET_LENGTH_MIN);
+export function createLog({ level, pretty, secrets = [], write }: LogOptions): AdjustableLog {
+  const known = new Set<string>();
+  const hide = (more: readonly string[]): void => {
+    for (const secret of more) if (secret.length >= SECRET_LENGTH_MIN) known.add(secret);
+  };
+  hide(secrets);
   const masked = (line: string): string =>
-    known
+    [...known]
       .reduce((text, secret) => text.replaceAll(secret, "***").replaceAll(JSON.stringify(secret).slice(1, -1), "***"), line)
       .replace(TELEGRAM_TOKEN, "$1:***");
   const options: pino.LoggerOptions = {
@@ -37,9 +48,15 @@ export function createLog({ level, pretty, secrets = [], write }: LogOptions): L
     hooks: { streamWrite: masked },
   };
   const sink = write === undefined ? pino.destination({ dest: 1, sync: true }) : { write };
-  if (!pretty) return pino(options, sink);
+  const adjustable = (log: pino.Logger): AdjustableLog => {
+    const setLevel = (wanted: LogOptions["level"]): void => {
+      log.level = wanted;
+    };
+    return Object.assign(log, { setLevel, hide });
+  };
+  if (!pretty) return adjustable(pino(options, sink));
   // Loaded here because a daemon without a terminal never needs it.
   const pinoPretty = createRequire(import.meta.url)("pino-pretty") as typeof PinoPretty;
   const format = pinoPretty.prettyFactory({ colorize: write === undefined, translateTime: "SYS:HH:MM:ss", singleLine: true });
-  return pino(options, { write: (line: string) => void sink.write(format(line)) });
+  return adjustable(pino(options, { write: (line: string) => void sink.write(format(line)) }));
 }

@@ -40,6 +40,20 @@ describe("log", () => {
     expect(line).toContain("bot123456:***");
   });
 
+  it.each([false, true])("takes another level and further secrets while it is written (pretty: %s)", (pretty) => {
+    const lines: string[] = [];
+    const log = createLog({ level: "info", pretty, write: (line) => lines.push(line) });
+    log.debug({}, "too quiet");
+    log.setLevel("debug");
+    log.hide(["new-secret"]);
+    log.debug({ said: "new-secret" }, "loud");
+    log.setLevel("error");
+    log.warn({}, "not any more");
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toContain("***");
+    expect(lines[0]).not.toContain("new-secret");
+  });
+
   it("keeps the stack of an error", () => {
     const [line = ""] = logged(false, (log) => log.error({ err: new Error("lost", { cause: new Error("deep") }) }, "failed"));
     const { err } = JSON.parse(line) as { err: { message: string; stack: string } };
