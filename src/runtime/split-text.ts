@@ -47,11 +47,14 @@ export function splitText(text: string, max: number): readonly string[] {
     const head = opened?.head ?? "";
     const to =
       head.length + text.length - from <= max ? text.length : cutOf({ text, spans, fences, places, from, room: max - head.length, max });
-    const fence = fenceAround(fences, places.fence, to);
-    const tail = fence && to < text.length ? closing(text, fence, to, max) : "";
-    const piece = `${head}${opened ? bodyOf(text, from, to, opened.fence) : text.slice(from, to)}${tail}`;
-    if (piece.trim() !== "") pieces.push(piece);
-    opened = fence && tail !== "" ? { fence, head: opening(fence, max) } : undefined;
+    const fence = to < text.length ? fenceAround(fences, places.fence, to) : undefined;
+    const cut = fence && isReopened(fence, max) ? fence : undefined;
+    const piece = `${head}${opened ? bodyOf(text, from, to, opened.fence) : text.slice(from, to)}`;
+    const tail = cut ? closing(text, cut, to) : "";
+    // No room for it after an opening line that is nearly a piece: a block left open ends with its message as well.
+    const closed = piece.length + tail.length <= max ? piece + tail : piece;
+    if (closed.trim() !== "") pieces.push(closed);
+    opened = cut && { fence: cut, head: opening(cut, max) };
     from = to;
   }
   return pieces.length === 0 ? [text.slice(0, max)] : pieces;
@@ -83,8 +86,7 @@ function opening(fence: Fence, max: number): string {
   return 4 * head.length <= max ? head : `${fence.marker}\n`;
 }
 
-function closing(text: string, fence: Fence, to: number, max: number): string {
-  if (!isReopened(fence, max)) return "";
+function closing(text: string, fence: Fence, to: number): string {
   return `${text[to - 1] === "\n" ? "" : "\n"}${" ".repeat(fence.indent)}${fence.marker}`;
 }
 

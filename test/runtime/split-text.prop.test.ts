@@ -40,8 +40,8 @@ it("gives pieces within the limit that cut no surrogate pair and are never blank
       const pieces = splitText(text, max);
       expect(pieces.length).toBeGreaterThan(0);
       for (const piece of pieces) expect(piece.length).toBeLessThanOrEqual(max);
-      if (text.trim() !== "") for (const piece of pieces) expect(piece.trim()).not.toBe("");
-      if (text.isWellFormed()) for (const piece of pieces) expect(piece.isWellFormed()).toBe(true);
+      expect(pieces.some((piece) => piece.trim() === "")).toBe(text.trim() === "");
+      expect(pieces.every((piece) => piece.isWellFormed())).toBe(text.isWellFormed());
     }),
     { numRuns: 2_000 },
   );
