@@ -1,6 +1,7 @@
 import type { ChatKey } from "../core/chat-key.ts";
-import type { Content } from "../core/content.ts";
+import type { Content, FilePart } from "../core/content.ts";
 import type { TurnClass } from "../core/turn-class.ts";
+import type { OpenedFile } from "./channel.ts";
 import type { HistoryEntry, Sender } from "./store/records.ts";
 
 /** One message of a turn. `skipped` is set on those that an overlap policy merged into a later one. */
@@ -30,6 +31,11 @@ export interface Turn {
    * @throws RuntimeError FENCED when another attempt has taken over
    */
   readonly step: <T>(key: string, fn: () => T | Promise<T>) => Promise<T>;
+  /**
+   * Opens a file of one of the messages, from its platform: nothing is read before. `maxBytes` is 20 MiB by default.
+   * @throws TerminalError TOO_LARGE, CHANNEL_REFUSED when it is gone @throws TransientError CHANNEL_UNAVAILABLE
+   */
+  readonly open: (file: FilePart, options?: { readonly maxBytes?: number }) => Promise<OpenedFile>;
 }
 
 /** Tools given to the agent by name. None exist yet; the shape is fixed so that agents can be written against it. */

@@ -5,13 +5,13 @@ import { deliveryMachine, type DeliveryEvent } from "../../machines/delivery.mac
 import type { AnyActorRef, SnapshotFrom } from "xstate";
 import { backoffMs } from "../core/backoff.ts";
 import { channelOf, type ChatKey } from "../core/chat-key.ts";
-import { AmbiguousError, TerminalError, TransientError, noteOf } from "../core/errors.ts";
-import type { Channel, DeliverRequest } from "../ports/channel.ts";
 import type { OutboxPart } from "../ports/store/records.ts";
 import type { Orphan, SendOutcome, TakeResult } from "../ports/store/store.ts";
 import type { ChannelDirectory } from "./channels.ts";
 import { pause, type Kernel } from "./kernel.ts";
+import type { Pacer } from "./pacer.ts";
 import { createRegistry, type Child, type Registry } from "./registry.ts";
+import { createSender } from "./sender.ts";
 import type { Outgoing } from "./turn-commit.ts";
 
 type DeliverySnapshot = SnapshotFrom<typeof deliveryMachine>;
@@ -29,6 +29,10 @@ interface DeliveryEntry {
   orphan: Orphan | undefined;
   /** The next try: by the system clock, and by the one that nobody sets. */
   nextTry: { readonly atMs: number; readonly monotonicMs: number } | undefined;
+  /** Its place on the connection, by the monotonic clock. */
+  placeMs: number | undefined;
+  /** Told when nothing of the chat is on its way. */
+  readonly resting: (() => void)[];
 }
 
 export interface Deliveries extends Outgoing {
@@ -42,24 +46,32 @@ export interface Deliveries extends Outgoing {
   readonly stateOf: (key: ChatKey) => { readonly state: string; readonly part: OutboxPart | undefined } | undefined;
   /** Deliveries that could still send: neither idle nor offline nor waiting for a time after `beforeMs`. */
   readonly active: (beforeMs: number) => number;
+  /** Resolves when no part of the chat is on its way, and none is about to be. */
+  readonly atRest: (key: ChatKey) => Promise<void>;
   /** Starts no further send. */
   readonly close: () => void;
   readonly counters: { sent: number; ambiguous: number; retried: number; dead: number };
 }
 
-const SEND_BACKOFF = { baseMs: 1_000, maxMs: 300_000 };
 const STORE_BACKOFF = { baseMs: 50, maxMs: 2_000 };
-/** Longest that one call to a platform may take; then its outcome is unknown. */
-const SEND_TIMEOUT_MS = 60_000;
+/** States in which a part is on its way, or about to be. */
+const MOVING: ReadonlySet<string> = new Set(["deciding", "taking", "sending", "settling"]);
 /** An actor with nothing to send is kept this long for the next reply. */
 const LINGER_MS = 5_000;
 
 export function createDeliveries(
   kernel: Kernel,
   channels: ChannelDirectory,
-  addressOf: (key: ChatKey) => Promise<string>,
-  onSettled: (part: OutboxPart, isDelivered: boolean) => void,
+  parts: {
+    readonly addressOf: (key: ChatKey) => Promise<string>;
+    readonly pacer: Pacer;
+    readonly onSettled: (part: OutboxPart, isDelivered: boolean) => void;
+    /** The send of a draft has ended, which settles nothing. */
+    readonly onDraft: (part: OutboxPart, platformId: string | undefined) => void;
+  },
 ): Deliveries {
+  const { pacer, onSettled } = parts;
+  const sendPart = createSender(kernel, { channels, pacer, addressOf: parts.addressOf });
   const { store, clock, random, log, limits, queue } = kernel;
   const entries = new Map<ChatKey, DeliveryEntry>();
   /** Chats whose actor crashed, perhaps with a part on its way. */
@@ -90,9 +102,12 @@ export function createDeliveries(
   const take = async (key: ChatKey): Promise<void> => {
     const entry = entries.get(key);
     if (!entry || isClosed) return;
+    const delayMs = placeDelay(entry);
+    if (delayMs > 0) return entry.actor.send({ type: "part.later", delayMs });
     try {
       const taken = await store.outbox.take(key, { atMs: takenAtMs(entry), maxAgeMs: limits.outboxMaxAgeMs, orphan: entry.orphan });
       entry.orphan = undefined;
+      entry.placeMs = undefined;
       adopt(entry, taken);
     } catch (error) {
       entry.orphan ??= "unsent";
@@ -101,64 +116,27 @@ export function createDeliveries(
     }
   };
 
+  /** Milliseconds until the chat's place on its connection comes; 0 when it has. */
+  const placeDelay = (entry: DeliveryEntry): number => {
+    const channel = channels.find(channelOf(entry.key));
+    if (!channel) return 0;
+    const nowMs = clock.monotonic();
+    if (entry.placeMs !== undefined && pacer.pausedMs(channel.name) === 0) return Math.max(0, entry.placeMs - nowMs);
+    const { delayMs, isTaken } = pacer.place(channel, entry.key);
+    entry.placeMs = isTaken ? nowMs + delayMs : undefined;
+    return delayMs;
+  };
+
+  const mayTakeNow = (key: ChatKey): boolean => {
+    const channel = channels.find(channelOf(key));
+    return channel !== undefined && channels.isOnline(channel.name) && pacer.tryNow(channel, key);
+  };
+
   const send = async (key: ChatKey): Promise<void> => {
     const entry = entries.get(key);
     if (!entry?.part) return;
-    entry.outcome = await outcomeOf(entry, entry.part);
+    entry.outcome = await sendPart(entry.part);
     entry.actor.send({ type: "send.ended" });
-  };
-
-  const outcomeOf = async (entry: DeliveryEntry, part: OutboxPart): Promise<SendOutcome> => {
-    const channel = channels.find(channelOf(entry.key));
-    try {
-      if (!channel) throw new TransientError("CHANNEL_ABSENT", `channel ${channelOf(entry.key)} is not configured`);
-      const address = await addressOf(entry.key);
-      const sent = await deliverInTime(channel, {
-        chat: entry.key,
-        address,
-        content: part.content,
-        idempotencyKey: `${part.turnId}/${part.part}`,
-      });
-      channels.count(channel.name, "sent");
-      return { type: "sent", platformId: sent.platformId };
-    } catch (error) {
-      if (channel) channels.count(channel.name, "failed");
-      return failureOf(part, error);
-    }
-  };
-
-  /** One call to a platform, bounded. The signal is made only for channels that look at it. */
-  const deliverInTime = (channel: Channel, request: Omit<DeliverRequest, "signal">): ReturnType<Channel["deliver"]> =>
-    new Promise((resolve, reject) => {
-      let abort: AbortController | undefined;
-      const cancel = clock.setTimer(SEND_TIMEOUT_MS, () => {
-        const error = new AmbiguousError("SEND_UNKNOWN", `no answer from the platform within ${SEND_TIMEOUT_MS} ms`);
-        reject(error);
-        abort?.abort(error);
-      });
-      const timed: DeliverRequest = {
-        ...request,
-        get signal() {
-          abort ??= new AbortController();
-          return abort.signal;
-        },
-      };
-      channel.deliver(timed).then(resolve, reject).finally(cancel);
-    });
-
-  const failureOf = (part: OutboxPart, cause: unknown): SendOutcome => {
-    const error = noteOf(cause);
-    log.warn({ chat: part.chat, part: part.id, attempt: part.attempts, error }, "part was not sent");
-    if (cause instanceof TerminalError) return { type: "refused", error };
-    // What an adapter did not foresee may have happened after the platform took it.
-    const isAmbiguous = cause instanceof AmbiguousError || !(cause instanceof TransientError);
-    const asked = cause instanceof TransientError ? cause.retryAfterMs : undefined;
-    return {
-      type: "retry",
-      ambiguous: isAmbiguous,
-      nextTryAtMs: clock.now() + (asked ?? backoffMs(SEND_BACKOFF, part.attempts, random.next())),
-      error,
-    };
   };
 
   const settle = async (key: ChatKey): Promise<void> => {
@@ -166,7 +144,7 @@ export function createDeliveries(
     const part = entry?.part;
     const outcome = entry?.outcome;
     if (!entry || !part || !outcome) return;
-    const mayTake = !isClosed && channels.isOnline(channelOf(key));
+    const mayTake = !isClosed && mayTakeNow(key);
     const isLast = part.part === part.of && !entry.hasMail;
     for (let failures = 1; !kernel.closed.aborted; failures += 1) {
       try {
@@ -183,6 +161,9 @@ export function createDeliveries(
         count(part, outcome);
         entry.part = undefined;
         entry.outcome = undefined;
+        // Online, and only its place on the connection has not come.
+        const isPaced = !mayTake && !isClosed && channels.isOnline(channelOf(key));
+        if (failures === 1 && isPaced) return entry.actor.send({ type: "part.later", delayMs: 1 });
         if (failures === 1) return adopt(entry, next);
         entry.orphan = "unsent";
         return entry.actor.send({ type: "part.later", delayMs: 1 });
@@ -198,7 +179,8 @@ export function createDeliveries(
     else if (outcome.type === "refused") counters.dead += 1;
     else counters.retried += 1;
     if (outcome.type === "retry" && outcome.ambiguous) counters.ambiguous += 1;
-    if (outcome.type !== "retry") onSettled(part, outcome.type === "sent");
+    if (part.isDraft) parts.onDraft(part, outcome.type === "sent" ? outcome.platformId : undefined);
+    else if (outcome.type !== "retry") onSettled(part, outcome.type === "sent");
   };
 
   const machine = deliveryMachine.provide({
@@ -221,6 +203,7 @@ export function createDeliveries(
           const key = scope.self.id as ChatKey;
           resting.delete(key);
           if (after.hasTag("evictable")) resting.set(key, clock.monotonic());
+          if (!MOVING.has(after.value)) for (const rested of entries.get(key)?.resting.splice(0) ?? []) rested();
         }
         return after;
       },
@@ -232,6 +215,7 @@ export function createDeliveries(
     queue,
     onCrash: (key, error) => {
       log.error({ chat: key, err: error }, "delivery crashed; starting again");
+      for (const rested of entries.get(key as ChatKey)?.resting ?? []) rested();
       entries.delete(key as ChatKey);
       broken.add(key as ChatKey);
       registry.wakeAt(key, clock.now() + 1_000);
@@ -255,6 +239,8 @@ export function createDeliveries(
       hasMail: false,
       orphan: broken.delete(key) ? "unknown" : undefined,
       nextTry: undefined,
+      placeMs: undefined,
+      resting: [],
     };
     entries.set(key, entry);
     resting.set(key, clock.monotonic());
@@ -306,7 +292,7 @@ export function createDeliveries(
     reserve: (key) => {
       if (isClosed || !channels.isOnline(channelOf(key))) return false;
       const entry = ensure(key);
-      if (entry.isReserved || entry.actor.getSnapshot().value !== "idle") return false;
+      if (entry.isReserved || entry.actor.getSnapshot().value !== "idle" || !mayTakeNow(key)) return false;
       entry.isReserved = true;
       return true;
     },
@@ -348,6 +334,12 @@ export function createDeliveries(
       }
       return active;
     },
+    atRest: (key) =>
+      new Promise((resolve) => {
+        const entry = entries.get(key);
+        if (entry && MOVING.has(entry.actor.getSnapshot().value)) entry.resting.push(resolve);
+        else resolve();
+      }),
     close: () => {
       isClosed = true;
     },

@@ -24,14 +24,17 @@ import { createChannels } from "./channels.ts";
 import { createChats, type Chats } from "./chats.ts";
 import { createChatActions } from "./chat-actions.ts";
 import { createSnapshotReader, type SnapshotReader } from "./chat-snapshot.ts";
-import { createCommands } from "./commands.ts";
-import { createDeliveries } from "./deliveries.ts";
+import { commandName, createCommands } from "./commands.ts";
+import { createDeliveries, type Deliveries } from "./deliveries.ts";
+import { createDrafts } from "./drafts.ts";
 import { drain } from "./drain.ts";
+import { openFile } from "./files.ts";
 import { createIntake } from "./intake.ts";
 import { chatOfJob, createJobs } from "./jobs.ts";
 import type { Kernel } from "./kernel.ts";
 import { createMaintenance } from "./maintenance.ts";
 import { createOutboxControl } from "./outbox-control.ts";
+import { createPacer } from "./pacer.ts";
 import { createQuarantine } from "./quarantine.ts";
 import { nextTickAfter, parseSchedule } from "./schedule.ts";
 import { FORBIDDEN_CLOCK, createSchedulingQueue, installScheduler } from "./scheduler.ts";
@@ -40,6 +43,7 @@ import { createStreamHub } from "./stream-hub.ts";
 import { createTurnCommits, publishPart, type Outgoing } from "./turn-commit.ts";
 import { createTurnQueue } from "./turn-queue.ts";
 import { createTurnRunner } from "./turn-runner.ts";
+import { createTyping } from "./typing.ts";
 import { createViews } from "./views.ts";
 
 /** Everything an event loop stands on; src/app and the simulator fill in clock, chance and store. */
@@ -105,7 +109,12 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
   };
 
   const snapshots = parts.snapshots ?? createSnapshotReader();
-  const runner = createTurnRunner(kernel, (key) => chats.get(key)?.fence ?? 0);
+  const runner = createTurnRunner(kernel, {
+    fenceOf: (key) => chats.get(key)?.fence ?? 0,
+    grow: (claim, text) => drafts.grow(claim, text),
+    showTyping: (key) => showTyping(key),
+    open: (chat, ref, options) => openFile(channels, chat, ref, options),
+  });
   const outgoing: Outgoing = {
     wayOf: (key) => deliveries.wayOf(key),
     reserve: (key) => deliveries.reserve(key),
@@ -116,6 +125,7 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
     chats: () => chats,
     runner,
     outgoing,
+    endDraft: (key, options) => drafts.end(key, options),
     onRunEnded: (run, turnId, delivers) => jobs.runEnded(run.jobId, turnId, delivers),
   });
   const chats: Chats = createChats(
@@ -140,7 +150,11 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
   const commands = createCommands(kernel, chats, runner, outgoing);
   const intake = createIntake(kernel, chats, runner, commands, outgoing, { mayMerge: (parts.debounceMs ?? 0) === 0 });
   const jobs = createJobs(kernel, intake);
-  const access = createAccess(kernel, parts.channels ?? [], parts.tellCode ?? (() => undefined));
+  const access = createAccess(kernel, parts.channels ?? [], {
+    tellCode: parts.tellCode ?? (() => undefined),
+    outgoing,
+    isCommand: (content) => commandName(content) !== undefined,
+  });
   const aliases = createAliases(kernel, (key, address) => {
     const entry = chats.get(key);
     if (entry) entry.address = address;
@@ -159,9 +173,15 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
   });
   const addressOf = async (key: ChatKey): Promise<string> =>
     chats.get(key)?.address || (await store.chats.open(key))?.address || (channels.find(channelOf(key))?.addressOf?.(key) ?? "");
-  const deliveries = createDeliveries(kernel, channels, addressOf, (part, isDelivered) =>
-    jobs.partSettled(part.turnId, part.part === part.of || !isDelivered),
-  );
+  const pacer = createPacer(kernel);
+  const deliveries: Deliveries = createDeliveries(kernel, channels, {
+    addressOf,
+    pacer,
+    onSettled: (part, isDelivered) => jobs.partSettled(part.turnId, part.part === part.of || !isDelivered),
+    onDraft: (part, platformId) => drafts.settled(part, platformId),
+  });
+  const drafts = createDrafts(kernel, { channels, pacer, addressOf, deliveries: () => deliveries });
+  const showTyping = createTyping(kernel, channels, pacer, addressOf);
   const views = createViews(kernel, chats, runner, aliases.of);
   const maintenance = createMaintenance(kernel, { chats, deliveries, jobs, commands });
 
@@ -173,6 +193,7 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
     try {
       await store.start();
       await aliases.load();
+      await pacer.load(parts.channels ?? []);
       const found = await store.turns.recover(clock.now());
       if (found.suspects > 0 || found.ambiguous > 0)
         log.warn(found, "the last process ended uncleanly; its turns and sends are taken up again");
@@ -198,11 +219,12 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
       drain: fromPromise(() => drain(kernel, { chats, deliveries, channels, jobs, intake, runner, commits })),
     },
     actions: { maintain: () => void maintenance.maintain() },
+    delays: { drainTimeout: () => limits.drainTimeoutMs, maintenancePeriod: () => maintenancePeriodMs(limits) },
   });
   const system = createActor(machine, {
     id: "system",
     clock: FORBIDDEN_CLOCK,
-    input: { drainTimeoutMs: limits.drainTimeoutMs, maintenancePeriodMs: Math.max(1_000, Math.min(30_000, limits.idleTimeoutMs / 2)) },
+    input: { drainTimeoutMs: limits.drainTimeoutMs, maintenancePeriodMs: maintenancePeriodMs(limits) },
   });
   installScheduler((system as AnyActorRef).system, queue);
 
@@ -320,7 +342,8 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
       if (!isDelivered) deliveries.stored(key, stored);
       return stored[0]?.id ?? "";
     },
-    pairing: access.control,
+    pairing: access.pairing,
+    access: { configure: access.configure },
     outbox: createOutboxControl(kernel, deliveries),
     webhook: async (name, request) => {
       requireOpen();
@@ -368,7 +391,15 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
       return { healthy: isFresh && loopDelayMs < LOOP_STALL_MS, loopDelayMs, lastCommitAt: maintenance.lastCommitAtMs() };
     },
     isReady: isOpen,
+    configure: (changed) => {
+      Object.assign(limits, changed.limits);
+      turnQueue.resize(limits.concurrentTurns);
+    },
   };
+}
+
+function maintenancePeriodMs({ idleTimeoutMs }: Limits): number {
+  return Math.max(1_000, Math.min(30_000, idleTimeoutMs / 2));
 }
 
 function jobOf(input: CronJobInput, nowMs: number): JobRecord {

@@ -11,6 +11,7 @@ import type { HistoryEntry, OutboxPart } from "../ports/store/records.ts";
 import type { Claim, FailCommit, SnapshotWrite, TurnCommit } from "../ports/store/store.ts";
 import type { ChatEntry } from "./chat-entry.ts";
 import type { Chats } from "./chats.ts";
+import type { Drafts } from "./drafts.ts";
 import { untilStored, type Kernel } from "./kernel.ts";
 import { splitText } from "./split-text.ts";
 import { committedTurn, failedTurn } from "./turn-lookup.ts";
@@ -49,6 +50,7 @@ export function createTurnCommits(
     readonly chats: () => Chats;
     readonly runner: TurnRunner;
     readonly outgoing: Outgoing;
+    readonly endDraft: Drafts["end"];
     readonly onRunEnded: (run: NonNullable<Claim["run"]>, turnId: string, delivers: boolean) => void;
   },
 ): TurnCommits {
@@ -103,6 +105,7 @@ export function createTurnCommits(
 
   const done = async (entry: ChatEntry, run: TurnRun, claim: Claim, replies: readonly Content[]): Promise<void> => {
     const chats = parts.chats();
+    await parts.endDraft(entry.key);
     const target = claim.run ? claim.run.deliverTo : entry.key;
     const way = target === undefined ? undefined : outgoing.wayOf(target);
     const pieces = way ? replies.flatMap((reply) => piecesOf(reply, way.maxUnits)) : [];
@@ -152,6 +155,7 @@ export function createTurnCommits(
     const failures = claim.failures + 1;
     const isGivenUp = !isAbort && (cause instanceof TerminalError || failures >= limits.maxAttempts);
     const error = isAbort ? { code: "TURN_ABORTED", message: "stopped by a drain" } : noteOf(cause);
+    const draft = await parts.endDraft(entry.key, { mark: !isGivenUp });
     const event = eventOfFailure(claim, cause, failures, isGivenUp, error);
     const write = isAbort ? undefined : chats.successor(entry, event);
     const isDelivered = outgoing.wayOf(entry.key).isDelivered;
@@ -163,6 +167,7 @@ export function createTurnCommits(
       outcome: isAbort ? "abort" : isGivenUp ? "giveUp" : "retry",
       reply: isGivenUp && !claim.run ? apology(error) : undefined,
       delivered: isDelivered,
+      draft,
       run: claim.run,
       write,
       atMs: clock.now(),

@@ -6,8 +6,11 @@ import type { ChatKey } from "../core/chat-key.ts";
 import { parseContent, textContent, textOf, type Content } from "../core/content.ts";
 import { RuntimeError, TerminalError, TransientError, noteOf } from "../core/errors.ts";
 import type { Turn } from "../ports/agent.ts";
+import type { OpenedFile } from "../ports/channel.ts";
 import type { Claim } from "../ports/store/store.ts";
+import { FILE_BYTES_MAX } from "./files.ts";
 import { pause, untilStored, type Kernel } from "./kernel.ts";
+import type { ShowTyping } from "./typing.ts";
 
 export type TurnOutcome =
   | { readonly type: "done"; readonly replies: readonly Content[] }
@@ -58,8 +61,22 @@ const LEFT_BEHIND_MS = 5_000;
 /** Turns named when it was, and nobody knows by which of them. */
 const NAMED_MAX = 5;
 
-/** @param fenceOf - the newest fence known of a chat: a claim under an older one is void */
-export function createTurnRunner(kernel: Kernel, fenceOf: (key: ChatKey) => number): TurnRunner {
+export function createTurnRunner(
+  kernel: Kernel,
+  parts: {
+    /** The newest fence known of a chat: a claim under an older one is void. */
+    readonly fenceOf: (key: ChatKey) => number;
+    /** The text of the first reply, as it comes. */
+    readonly grow: (claim: Claim, text: string) => void;
+    readonly showTyping: ShowTyping;
+    readonly open: (
+      chat: ChatKey,
+      ref: string,
+      options: { readonly maxBytes: number; readonly signal: AbortSignal },
+    ) => Promise<OpenedFile>;
+  },
+): TurnRunner {
+  const { fenceOf } = parts;
   const { store, clock, random, hub, log, agent } = kernel;
   const runs = new Map<ChatKey, TurnRun>();
   const expected = new Map<ChatKey, Claim>();
@@ -165,6 +182,7 @@ export function createTurnRunner(kernel: Kernel, fenceOf: (key: ChatKey) => numb
             });
           }
           run.text += chunk.value;
+          if (replies.length === 0) parts.grow(claim, run.text);
         } else {
           closeText();
           replies.push(parseContent(chunk.value, "reply"));
@@ -211,6 +229,7 @@ export function createTurnRunner(kernel: Kernel, fenceOf: (key: ChatKey) => numb
         receivedAtMs: row.receivedAtMs,
         skipped: false,
       })),
+      open: (file, { maxBytes = FILE_BYTES_MAX } = {}) => parts.open(run.key, file.ref, { maxBytes, signal: run.abort.signal }),
       history: (limit = 100) => store.chats.history(run.key, limit),
       step: async (key, fn) => {
         const known = journaled.get(key);
@@ -246,7 +265,9 @@ export function createTurnRunner(kernel: Kernel, fenceOf: (key: ChatKey) => numb
       runs.set(input.key, run);
       watch();
       void execute(run, input, tell);
+      const endTyping = parts.showTyping(input.key);
       return () => {
+        endTyping();
         if (run.outcome || run.abort.signal.aborted) return;
         run.abort.abort(new TransientError("TURN_ABORTED", "the turn was stopped, timed out or is being drained"));
       };

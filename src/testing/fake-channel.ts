@@ -14,6 +14,7 @@ import type {
   ChannelLimits,
   ChannelReport,
   DeliverRequest,
+  EditRequest,
   InboundMessage,
 } from "../ports/channel.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -25,7 +26,7 @@ export type FakeOutcome =
   | { readonly kind: "unavailable"; readonly retryAfterMs?: number }
   | { readonly kind: "ambiguous"; readonly taken: boolean };
 
-/** One part that the platform took, in order. */
+/** One part that the platform took, in order, as it shows it now: an edit replaces content and key. */
 export interface TakenPart {
   readonly chat: ChatKey;
   readonly address: string;
@@ -56,6 +57,10 @@ export interface FakePlatform {
   readonly taken: () => readonly TakenPart[];
   readonly takenCount: () => number;
   readonly deliveries: () => number;
+  /** Every edit that the platform took, in order. */
+  readonly edits: () => readonly TakenPart[];
+  /** Addresses at which "typing…" was shown, in order. */
+  readonly typed: () => readonly string[];
   /** Cuts the connection, or lets new ones succeed: while off, `start` reports a loss and deliveries are unavailable. */
   readonly setOnline: (isOnline: boolean) => void;
   /** Resolves as soon as the condition holds; it is looked at whenever something happens here. */
@@ -70,6 +75,8 @@ interface PlatformLine {
   readonly connect: (onEvent: () => void) => PlatformSession;
   readonly latencyOf: (request: DeliverRequest) => number;
   readonly take: (request: DeliverRequest) => { readonly platformId: string };
+  readonly edit: (request: EditRequest) => void;
+  readonly type: (address: string) => void;
 }
 
 interface PlatformSession {
@@ -92,6 +99,8 @@ export function createFakePlatform(options: FakePlatformOptions = {}): FakePlatf
   let taken: TakenPart[] = [];
   let takenCount = 0;
   let deliveries = 0;
+  const edits: TakenPart[] = [];
+  const typed: string[] = [];
   const waiters = new Set<{ condition: () => boolean; resolve: () => void }>();
 
   const changed = (): void => {
@@ -124,7 +133,21 @@ export function createFakePlatform(options: FakePlatformOptions = {}): FakePlatf
     changed();
   };
 
-  const take = (request: DeliverRequest): { readonly platformId: string } => {
+  const change = (request: EditRequest): { readonly platformId: string } => {
+    const { platformId, content, idempotencyKey } = request;
+    const place = taken.findLastIndex((part) => part.platformId === platformId);
+    const known = taken[place];
+    if (!known) throw new TerminalError("CHANNEL_REFUSED", `${request.address}: message ${platformId} is not here; send it anew`);
+    taken[place] = { ...known, content, idempotencyKey };
+    edits.push(taken[place]);
+    changed();
+    return { platformId };
+  };
+
+  const take = (
+    request: DeliverRequest,
+    keep: (request: DeliverRequest) => { readonly platformId: string },
+  ): { readonly platformId: string } => {
     if (!isOnline) throw new TransientError("CHANNEL_UNAVAILABLE", `${request.address}: the platform is offline; try again later`);
     deliveries += 1;
     const outcome = scripted.shift() ?? decide?.(request, deliveries) ?? "sent";
@@ -156,6 +179,8 @@ export function createFakePlatform(options: FakePlatformOptions = {}): FakePlatf
     taken: () => (taken.length > keptMax ? taken.slice(-keptMax) : taken),
     takenCount: () => takenCount,
     deliveries: () => deliveries,
+    edits: () => edits,
+    typed: () => typed,
     setOnline: (online) => {
       isOnline = online;
       listener?.();
@@ -181,7 +206,9 @@ export function createFakePlatform(options: FakePlatformOptions = {}): FakePlatf
         };
       },
       latencyOf: typeof latencyMs === "function" ? latencyMs : () => latencyMs,
-      take,
+      take: (request) => take(request, keep),
+      edit: (request) => void take(request, () => change(request)),
+      type: (address) => void typed.push(address),
     },
   };
 }
@@ -275,7 +302,7 @@ export function createFakeChannel(options: FakeChannelOptions): Channel {
   const { line } = platform;
   let open: { readonly close: () => Promise<void> } | undefined;
 
-  const takeLater = (request: DeliverRequest, delayMs: number): Promise<{ readonly platformId: string }> =>
+  const takeLater = <T>(request: DeliverRequest, delayMs: number, take: () => T): Promise<T> =>
     new Promise((resolve, reject) => {
       const settle = (end: () => void): void => {
         cancel();
@@ -287,7 +314,7 @@ export function createFakeChannel(options: FakeChannelOptions): Channel {
       const cancel = clock.setTimer(delayMs, () =>
         settle(() => {
           try {
-            resolve(line.take(request));
+            resolve(take());
           } catch (error) {
             reject(error);
           }
@@ -295,6 +322,15 @@ export function createFakeChannel(options: FakeChannelOptions): Channel {
       );
       request.signal.addEventListener("abort", aborted);
     });
+
+  const call = async <T>(request: DeliverRequest, take: () => T): Promise<T> => {
+    if (textOf(request.content).length > limits.textUnits) {
+      throw new TerminalError("CHANNEL_REFUSED", `${request.address}: over ${limits.textUnits} UTF-16 units; split the text`);
+    }
+    if (request.signal.aborted) throw new TransientError("CHANNEL_UNAVAILABLE", `${request.address}: aborted before it began; try again`);
+    const delayMs = line.latencyOf(request);
+    return delayMs > 0 ? takeLater(request, delayMs, take) : take();
+  };
 
   return {
     name,
@@ -309,14 +345,8 @@ export function createFakeChannel(options: FakeChannelOptions): Channel {
       await open?.close();
       open = undefined;
     },
-    deliver: async (request) => {
-      if (textOf(request.content).length > limits.textUnits) {
-        throw new TerminalError("CHANNEL_REFUSED", `${request.address}: over ${limits.textUnits} UTF-16 units; split the text`);
-      }
-      if (request.signal.aborted) throw new TransientError("CHANNEL_UNAVAILABLE", `${request.address}: aborted before it began; try again`);
-      const delayMs = line.latencyOf(request);
-      return delayMs > 0 ? takeLater(request, delayMs) : line.take(request);
-    },
-    typing: () => Promise.resolve(),
+    deliver: (request) => call(request, () => line.take(request)),
+    ...(limits.canEdit ? { edit: (request: EditRequest) => call(request, () => line.edit(request)) } : {}),
+    typing: async (address) => line.type(address),
   };
 }
