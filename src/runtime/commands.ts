@@ -1,54 +1,51 @@
 /**
- * Slash commands that the runtime answers itself, also while a turn runs. A command's commit ends its row, changes columns and replies;
- * it never writes a snapshot.
+ * Carries out the slash commands that the runtime answers itself (commands/table.ts), also while a turn runs. A command's commit ends its
+ * row, changes columns and replies; it never writes a snapshot. What a command changes elsewhere is stored before that commit, and is
+ * safe to repeat: after a crash in between the command runs again.
  */
-import type { ChatKey } from "../core/chat-key.ts";
-import { textContent, textOf, type Content } from "../core/content.ts";
+import { backoffMs } from "../core/backoff.ts";
+import { channelOf, type ChatKey } from "../core/chat-key.ts";
+import type { Content } from "../core/content.ts";
+import { RequestError, TransientError, noteOf } from "../core/errors.ts";
+import type { Sender } from "../ports/store/records.ts";
 import type { CommandCommit } from "../ports/store/store.ts";
 import type { Chats } from "./chats.ts";
-import { untilStored, type Kernel } from "./kernel.ts";
+import { saying, type CommandAnswer, type CommandServices } from "./commands/command.ts";
+import { COMMANDS, commandOf } from "./commands/table.ts";
+import { pause, untilStored, type Kernel } from "./kernel.ts";
 import { publishPart, type Outgoing } from "./turn-commit.ts";
 import type { TurnRunner } from "./turn-runner.ts";
 
-interface CommandSpec {
-  /** Abort the running turn and drop the messages older than the command. */
-  readonly stop: boolean;
-  readonly archive: boolean;
-  /** `{dropped}` is the number of messages dropped. */
-  readonly reply: string;
-}
-
-const COMMANDS: Readonly<Record<string, CommandSpec>> = {
-  /** What a platform sends for its "Start" button; also the message that paired its sender. */
-  start: {
-    stop: false,
-    archive: false,
-    reply: "Hello! Write me a message. /stop aborts what I am doing, /new begins a new conversation.",
-  },
-  stop: { stop: true, archive: false, reply: "Stopped; messages dropped: {dropped}." },
-  new: { stop: true, archive: true, reply: "A new conversation begins; messages dropped: {dropped}." },
-};
-
-/** The name of the command that a content is, by syntax alone: `/stop`, `/stop@botname`, `/stop now`. Other slashes go to the agent. */
-export function commandName(content: Content): string | undefined {
-  const name = /^\/([a-z]+)(?:@\w+)?(?:\s|$)/i.exec(textOf(content))?.[1]?.toLowerCase();
-  return name !== undefined && Object.hasOwn(COMMANDS, name) ? name : undefined;
-}
-
 /** Readings of the commands that wait, a hundred each. */
 const CATCH_UP_ROUNDS = 100;
+/** Tries before a command says that it cannot now. */
+const TRIES_MAX = 20;
+const BACKOFF = { baseMs: 50, maxMs: 2_000 };
+
+/** A stored command. */
+export interface CommandRow {
+  readonly seq: number;
+  readonly content: Content;
+  readonly sender: Sender | undefined;
+}
 
 export interface Commands {
   /** Carries out a stored command; resolves once it is committed. A command that has ended already does nothing. */
-  readonly run: (key: ChatKey, row: { readonly seq: number; readonly content: Content }) => Promise<void>;
+  readonly run: (key: ChatKey, row: CommandRow) => Promise<void>;
   /** Resolves once no command of the chat is under way. */
   readonly idle: (key: ChatKey) => Promise<void>;
   /** Carries out the commands that an earlier process stored but did not reach. */
   readonly catchUp: (key: ChatKey) => Promise<void>;
 }
 
-export function createCommands(kernel: Kernel, chats: Chats, runner: TurnRunner, outgoing: Outgoing): Commands {
-  const { store, clock, hub } = kernel;
+export function createCommands(
+  kernel: Kernel,
+  chats: Chats,
+  runner: TurnRunner,
+  outgoing: Outgoing,
+  services: () => CommandServices,
+): Commands {
+  const { store, clock, random, hub, log } = kernel;
 
   /** The last command of a chat: one follows the other. */
   const underWay = new Map<ChatKey, Promise<void>>();
@@ -64,16 +61,40 @@ export function createCommands(kernel: Kernel, chats: Chats, runner: TurnRunner,
     return done;
   };
 
+  /** Undefined when the runtime stops first: the row waits for the next one. */
+  const answerOf = async (key: ChatKey, row: CommandRow): Promise<CommandAnswer | undefined> => {
+    const found = commandOf(row.content);
+    if (!found) return saying("I do not know that command.");
+    const { command, argument } = found;
+    for (let failures = 1; !kernel.closed.aborted; failures += 1) {
+      try {
+        const { sender, seq } = row;
+        const role = await services().roleOf(key, sender);
+        if (command.who === "admins" && role === "guest") return saying(`Only administrators may use /${command.name}.`);
+        const facts = { chat: key, channel: channelOf(key), seq, sender, role, argument, nowMs: clock.now() };
+        return await command.run({ ...facts, services: services(), commands: COMMANDS });
+      } catch (error) {
+        if (error instanceof RequestError) return saying(`${error.message}.`);
+        log.warn({ chat: key, seq: row.seq, command: command.name, failures, err: error }, "a command failed");
+        if (!(error instanceof TransientError) || failures >= TRIES_MAX)
+          return saying(`/${command.name} failed (${noteOf(error).code}); please try it again later.`);
+        await pause(kernel, error.retryAfterMs ?? backoffMs(BACKOFF, failures, random.next()));
+      }
+    }
+    return undefined;
+  };
+
   const carryOut: Commands["run"] = async (key, row) => {
-    const spec = COMMANDS[commandName(row.content) ?? ""];
+    const answer = await answerOf(key, row);
+    if (!answer) return;
     const { isDelivered } = outgoing.wayOf(key);
     const request: CommandCommit = {
       chat: key,
       seq: row.seq,
-      stop: spec?.stop ?? false,
-      archive: spec?.archive ?? false,
-      settings: {},
-      reply: textContent(spec?.reply ?? "I do not know that command."),
+      stop: answer.stop ?? false,
+      archive: answer.archive ?? false,
+      settings: answer.settings ?? {},
+      reply: answer.reply,
       delivered: isDelivered,
       atMs: clock.now(),
     };

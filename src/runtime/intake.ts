@@ -12,7 +12,8 @@ import type { Sender } from "../ports/store/records.ts";
 import type { AppendRequest, AppendResult, DedupeKey } from "../ports/store/store.ts";
 import type { ChatEntry } from "./chat-entry.ts";
 import type { Chats } from "./chats.ts";
-import { commandName, type Commands } from "./commands.ts";
+import type { Commands } from "./commands.ts";
+import { commandOf } from "./commands/table.ts";
 import type { Kernel } from "./kernel.ts";
 import { publishPart, type Outgoing } from "./turn-commit.ts";
 import type { TurnRunner } from "./turn-runner.ts";
@@ -28,6 +29,18 @@ export interface IntakeRow {
   readonly editOf?: string | undefined;
   /** Tell the person when the inbox is full; without it the caller tells. */
   readonly repliesWhenFull: boolean;
+  readonly refusal?: Refusal | undefined;
+}
+
+/** Refused before anything waits: the update is remembered as such, and its writer is told, at most once per `everyMs` per chat. */
+export interface Refusal {
+  readonly content: Content;
+  readonly everyMs: number;
+}
+
+/** What a platform brought, let in or (with a refusal) to be refused. */
+export interface AdmittedMessage extends InboundMessage {
+  readonly refusal?: Refusal;
 }
 
 /** Rows on their way: `requests` go to the store, then exactly one of `finish` and `cancel` is called. */
@@ -43,7 +56,7 @@ export interface Intake {
   /** All rows in one commit. @throws TransientError STORE_UNAVAILABLE */
   readonly append: (rows: readonly IntakeRow[]) => Promise<readonly AppendResult[]>;
   /** What a platform brought; answers in the order given, after the commit. */
-  readonly accept: (messages: readonly InboundMessage[]) => Promise<readonly AcceptOutcome[]>;
+  readonly accept: (messages: readonly AdmittedMessage[]) => Promise<readonly AcceptOutcome[]>;
   /** Appends not yet handed to their chats. */
   readonly pending: () => number;
   readonly counters: { accepted: number; duplicates: number; refused: number };
@@ -70,6 +83,10 @@ export function createIntake(
   options: { readonly mayMerge: boolean },
 ): Intake {
   const { store, clock, random, limits, turnQueue, log } = kernel;
+  const busy = (): Refusal => ({
+    content: textContent(`I have ${limits.inboxPerChat} messages of yours to answer first; please send this again later.`),
+    everyMs: BUSY_EVERY_MS,
+  });
   const counters = { accepted: 0, duplicates: 0, refused: 0 };
   let pending = 0;
 
@@ -80,10 +97,17 @@ export function createIntake(
     entry.pins += 1;
     const isOpening = opening.has(row.chat);
     const isLast = lastPlaces.get(row.chat) === place;
-    const isCommand = commandName(row.content) !== undefined;
+    // What a job asks the agent is no command, whatever it begins with: it would have the rights of whoever runs the bot.
+    const isCommand = row.turnClass === "interactive" && commandOf(row.content) !== undefined;
     const isAtRest = isOpening || (entry.actor !== undefined && entry.state === "idle" && !entry.mail);
     const isReserved =
-      options.mayMerge && !isCommand && isLast && entry.pins === 1 && isAtRest && turnQueue.reserve(row.chat, row.turnClass);
+      options.mayMerge &&
+      !isCommand &&
+      !row.refusal &&
+      isLast &&
+      entry.pins === 1 &&
+      isAtRest &&
+      turnQueue.reserve(row.chat, row.turnClass);
     return { entry, isCommand, isOpening, isLast, isReserved, row };
   };
 
@@ -99,13 +123,8 @@ export function createIntake(
       receivedAtMs: clock.now(),
       editOf: row.editOf,
       dedupe: row.dedupe && { ...row.dedupe, bodyHash: bodyHash(JSON.stringify(row.content)) },
-      inboxMax: limits.inboxPerChat,
-      busyReply: row.repliesWhenFull
-        ? {
-            content: textContent(`I have ${limits.inboxPerChat} messages of yours to answer first; please send this again later.`),
-            everyMs: BUSY_EVERY_MS,
-          }
-        : undefined,
+      inboxMax: row.refusal ? 0 : limits.inboxPerChat,
+      busyReply: row.refusal ?? (row.repliesWhenFull ? busy() : undefined),
       open: planned.isOpening && planned.isLast,
       claim: planned.isReserved ? { turnId: random.id(), suspect: false } : undefined,
     };
@@ -146,7 +165,7 @@ export function createIntake(
     else if (!isToOpen && !planned.isCommand)
       chats.send(row.chat, { type: result.claim ? "message.claimed" : "message.received", turnClass: row.turnClass });
     if (planned.isCommand) {
-      commands.run(row.chat, { seq: result.seq, content: row.content }).catch((error: unknown) => {
+      commands.run(row.chat, { seq: result.seq, content: row.content, sender: row.sender }).catch((error: unknown) => {
         log.error({ chat: row.chat, seq: result.seq, err: error }, "command could not be stored; it is tried again at the next start");
       });
     }
@@ -209,6 +228,7 @@ export function createIntake(
           dedupe: { scope: channelOf(message.chat), externalId: message.externalId },
           editOf: message.editOf,
           repliesWhenFull: true,
+          refusal: message.refusal,
         })),
       );
       return results.map((result) => result.status);

@@ -1,12 +1,14 @@
 /**
- * Who was let in on one channel beside its allow list: people, the code that is out, and strangers who asked.
- * People are in the store; the code and the requests are in memory only, so that a code never outlives its process.
+ * Who was let in on one channel beside its allow list, and the code that is out. People are in the store; the code is in memory only, so
+ * that it never outlives its process.
  */
+import type { ChatKey } from "../core/chat-key.ts";
 import { createPairingCode, formatPairingCode, isSameCode, readPairingCode } from "../core/pairing-code.ts";
 import { textOf } from "../core/content.ts";
 import { RequestError } from "../core/errors.ts";
 import type { ChannelAccount, InboundMessage } from "../ports/channel.ts";
-import type { AccessRequest, PairedPerson, PairingCode, PairingStatus } from "./api.ts";
+import { identityOf } from "./access/identity.ts";
+import type { PairedPerson, PairingCode, Role } from "./api.ts";
 import type { Kernel } from "./kernel.ts";
 
 const NAMESPACE = "pairing";
@@ -14,8 +16,9 @@ const CODE_LIFE_MS = 3_600_000;
 /** Wrong codes before a sender is no longer heard, and before the code itself is withdrawn. */
 const WRONG_OF_SENDER_MAX = 5;
 const WRONG_MAX = 20;
-const REQUESTS_MAX = 50;
 const PEOPLE_MAX = 1_000;
+/** Administrators whose chats are known. */
+const CHATS_MAX = 100;
 const ID = /^[^\s\p{Cc}]{1,128}$/u;
 
 interface StoredPairing {
@@ -23,6 +26,15 @@ interface StoredPairing {
   readonly people: readonly PairedPerson[];
   /** Known again when the message that brought it is delivered a second time. */
   readonly usedCode?: string;
+  /** Where administrators are alone with the bot, by their ids. */
+  readonly chats?: Readonly<Record<string, ChatKey>>;
+}
+
+/** What the cell says, as it is held in memory. */
+interface Held {
+  readonly people: readonly PairedPerson[];
+  readonly chats: ReadonlyMap<string, ChatKey>;
+  readonly usedCode: string | undefined;
 }
 
 interface OpenCode {
@@ -40,38 +52,61 @@ export interface Pairing {
   readonly load: () => Promise<void>;
   readonly opened: (account: ChannelAccount | undefined) => void;
   readonly knows: (identities: readonly string[]) => boolean;
+  readonly find: (id: string) => PairedPerson | undefined;
   /** True for the text of the message that paired its sender, which may be delivered again. */
   readonly isUsedCode: (text: string) => boolean;
   /** @throws TransientError when the person could not be stored; the code is then still good */
   readonly redeem: (message: InboundMessage) => Promise<Redeemed>;
-  /** Keeps a stranger in the list. */
-  readonly asked: (message: InboundMessage) => void;
+  /** Remembers where an administrator is alone with the bot. @throws TransientError when that could not be stored */
+  readonly metAdmin: (id: string, chat: ChatKey) => Promise<void>;
+  readonly chatOf: (id: string) => ChatKey | undefined;
   readonly hasPeople: () => boolean;
   readonly hasCode: () => boolean;
   readonly issue: () => PairingCode;
-  readonly approve: (id: string) => Promise<PairedPerson>;
+  /** Stored when it resolves. Whoever has a higher role keeps it. @throws RequestError BAD_REQUEST, WRONG_STATE */
+  readonly approve: (
+    id: string,
+    person?: { readonly name?: string | undefined; readonly role?: "guest" | "admin" },
+  ) => Promise<PairedPerson>;
   /** False when nobody of that id was paired. */
   readonly revoke: (id: string) => Promise<boolean>;
-  readonly status: () => Omit<PairingStatus, "allow">;
+  readonly people: () => readonly PairedPerson[];
+  readonly codeExpiresAtMs: () => number | undefined;
 }
+
+const RANK: Readonly<Record<Role, number>> = { guest: 0, admin: 1, owner: 2 };
 
 export function createPairing(kernel: Pick<Kernel, "store" | "clock" | "random" | "log">, channel: string): Pairing {
   const { store, clock, random, log } = kernel;
   let people: readonly PairedPerson[] = [];
+  let chats: ReadonlyMap<string, ChatKey> = new Map();
   let usedCode: string | undefined;
   let code: OpenCode | undefined;
   let account: ChannelAccount | undefined;
   let loading: Promise<void> | undefined;
-  const requests = new Map<string, AccessRequest>();
+  let changing: Promise<unknown> = Promise.resolve();
 
-  const save = (next: { readonly people: readonly PairedPerson[]; readonly usedCode: string | undefined }): Promise<void> =>
-    store.kv.set(NAMESPACE, channel, { schemaVersion: 1, ...next } satisfies StoredPairing);
-
-  /** In the store first: who is told to be let in stays so. */
-  const replace = async (next: readonly PairedPerson[], nextCode = usedCode): Promise<void> => {
-    await save({ people: next, usedCode: nextCode });
-    people = next;
-    usedCode = nextCode;
+  /**
+   * In the store first: who is told to be let in stays so. One change follows the other, so that none undoes another.
+   * Without `to` nothing changes.
+   */
+  const change = <T>(next: () => { readonly value: T; readonly to?: Partial<Held> }): Promise<T> => {
+    const done = changing.then(async () => {
+      const { value, to } = next();
+      if (!to) return value;
+      const after: Held = { people, chats, usedCode, ...to };
+      const stored: StoredPairing = {
+        schemaVersion: 1,
+        people: after.people,
+        ...(after.usedCode === undefined ? {} : { usedCode: after.usedCode }),
+        chats: Object.fromEntries(after.chats),
+      };
+      await store.kv.set(NAMESPACE, channel, stored);
+      ({ people, chats, usedCode } = after);
+      return value;
+    });
+    changing = done.catch(() => undefined);
+    return done;
   };
 
   const openCode = (): OpenCode | undefined => {
@@ -79,7 +114,9 @@ export function createPairing(kernel: Pick<Kernel, "store" | "clock" | "random" 
     return code;
   };
 
-  const personOf = (id: string, name: string | undefined, role: PairedPerson["role"]): PairedPerson => ({
+  const find = (id: string): PairedPerson | undefined => people.find((person) => identityOf(person.id) === id);
+
+  const personOf = (id: string, name: string | undefined, role: Role): PairedPerson => ({
     id,
     ...(name === undefined ? {} : { name }),
     role,
@@ -93,6 +130,7 @@ export function createPairing(kernel: Pick<Kernel, "store" | "clock" | "random" 
           if (!isStoredPairing(stored)) return;
           people = stored.people.filter((person) => typeof (person as Partial<PairedPerson> | null)?.id === "string");
           usedCode = typeof stored.usedCode === "string" ? stored.usedCode : undefined;
+          chats = chatsIn(stored);
         },
         (error: unknown) => {
           loading = undefined;
@@ -104,12 +142,13 @@ export function createPairing(kernel: Pick<Kernel, "store" | "clock" | "random" 
     opened: (opened) => {
       account = opened ?? account;
     },
-    knows: (identities) => people.some(({ id }) => identities.includes(id)),
+    knows: (identities) => people.some(({ id }) => identities.includes(identityOf(id))),
+    find,
     isUsedCode: (text) => {
       const given = readPairingCode(text);
       return given !== undefined && usedCode !== undefined && isSameCode(given, usedCode);
     },
-    redeem: async ({ content, sender }) => {
+    redeem: async ({ content, sender, chat, isPrivate }) => {
       const given = readPairingCode(textOf(content));
       const open = openCode();
       if (given === undefined || people.length >= PEOPLE_MAX) return "ignored";
@@ -129,24 +168,28 @@ export function createPairing(kernel: Pick<Kernel, "store" | "clock" | "random" 
       }
       // Taken before the commit, so that nobody else takes it meanwhile.
       code = undefined;
+      const id = identityOf(sender.id);
       try {
-        await replace([...people, personOf(sender.id, sender.name, "owner")], given);
+        await change(() => ({
+          value: undefined,
+          to: {
+            people: [...people.filter((person) => identityOf(person.id) !== id), personOf(id, sender.name, "owner")],
+            usedCode: given,
+            ...(isPrivate ? { chats: withChat(chats, id, chat) } : {}),
+          },
+        }));
       } catch (error) {
         code = open;
         throw error;
       }
-      requests.delete(sender.id);
-      log.info({ channel, id: sender.id }, "paired: this person is an owner now");
+      log.info({ channel, id }, "paired: this person is an owner now");
       return "paired";
     },
-    asked: ({ sender }) => {
-      const before = requests.get(sender.id);
-      requests.delete(sender.id);
-      const { id, name } = sender;
-      requests.set(id, { id, ...(name === undefined ? {} : { name }), lastAtMs: clock.now(), count: (before?.count ?? 0) + 1 });
-      const [oldest] = requests.keys();
-      if (requests.size > REQUESTS_MAX && oldest !== undefined) requests.delete(oldest);
+    metAdmin: async (id, chat) => {
+      if (chats.get(id) === chat) return;
+      await change(() => ({ value: undefined, to: { chats: withChat(chats, id, chat) } }));
     },
+    chatOf: (id) => chats.get(id),
     hasPeople: () => people.length > 0,
     hasCode: () => openCode() !== undefined,
     issue: () => {
@@ -159,34 +202,49 @@ export function createPairing(kernel: Pick<Kernel, "store" | "clock" | "random" 
         expiresAtMs: code.expiresAtMs,
       };
     },
-    approve: async (text) => {
-      const id = text.trim().toLowerCase();
+    approve: async (text, { name, role = "guest" } = {}) => {
+      const id = identityOf(text);
       if (!ID.test(id)) {
         throw new RequestError("BAD_REQUEST", `${JSON.stringify(id.slice(0, 40))} is no id; write one as \`satibot pair list\` shows it`, {
           path: "body.id",
         });
       }
-      const known = people.find((person) => person.id === id);
-      if (known) return known;
-      if (people.length >= PEOPLE_MAX) {
-        throw new RequestError("WRONG_STATE", `${PEOPLE_MAX} people are paired with ${channel}; write the others into its allow list`);
-      }
-      const person = personOf(id, requests.get(id)?.name, "guest");
-      await replace([...people, person]);
-      requests.delete(id);
-      log.info({ channel, id }, "paired: this person may write now");
+      const { person, isNew } = await change(() => {
+        const known = find(id);
+        if (known && RANK[known.role] >= RANK[role]) return { value: { person: known, isNew: false } };
+        if (people.length >= PEOPLE_MAX && !known) {
+          throw new RequestError("WRONG_STATE", `${PEOPLE_MAX} people are paired with ${channel}; write the others into its allow list`);
+        }
+        const changed = known ? { ...known, role } : personOf(id, name, role);
+        return { value: { person: changed, isNew: true }, to: { people: [...people.filter((other) => other !== known), changed] } };
+      });
+      if (isNew) log.info({ channel, id, role }, "paired: this person may write now");
       return person;
     },
     revoke: async (text) => {
-      const id = text.trim().toLowerCase();
-      const rest = people.filter((person) => person.id !== id);
-      if (rest.length === people.length) return false;
-      await replace(rest);
-      log.info({ channel, id }, "no longer paired");
-      return true;
+      const id = identityOf(text);
+      const isRevoked = await change(() => {
+        const rest = people.filter((person) => identityOf(person.id) !== id);
+        if (rest.length === people.length) return { value: false };
+        return { value: true, to: { people: rest, chats: new Map([...chats].filter(([other]) => other !== id)) } };
+      });
+      if (isRevoked) log.info({ channel, id }, "no longer paired");
+      return isRevoked;
     },
-    status: () => ({ channel, people, requests: [...requests.values()].reverse(), codeExpiresAtMs: openCode()?.expiresAtMs }),
+    people: () => people,
+    codeExpiresAtMs: () => openCode()?.expiresAtMs,
   };
+}
+
+function withChat(chats: ReadonlyMap<string, ChatKey>, id: string, chat: ChatKey): ReadonlyMap<string, ChatKey> {
+  const others = [...chats].filter(([other]) => other !== id);
+  return new Map([...others, [id, chat] as const].slice(-CHATS_MAX));
+}
+
+/** What can be read of where administrators are. */
+function chatsIn({ chats }: StoredPairing): ReadonlyMap<string, ChatKey> {
+  if (typeof chats !== "object" || chats === null) return new Map();
+  return new Map(Object.entries(chats).filter(([, chat]) => typeof chat === "string" && chat.includes(":")));
 }
 
 function isStoredPairing(value: unknown): value is StoredPairing {

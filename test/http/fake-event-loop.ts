@@ -144,6 +144,7 @@ export function createFakeEventLoop(known: readonly string[] = ["api:alice", "te
         seqs.set(id ?? `#${seq}`, seq);
         return { seq, duplicate: before !== undefined };
       }),
+    access: { configure: () => undefined },
     pairing: {
       list: () => does("pairing", ["list"], () => []),
       issue: (channel) =>
