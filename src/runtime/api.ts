@@ -4,6 +4,7 @@ import type { Content } from "../core/content.ts";
 import type { ErrorNote } from "../core/errors.ts";
 import type { TurnClass } from "../core/turn-class.ts";
 import type { DeliverWhen, JobFilter, JobOrigin, JobOverlap, JobRecord, MissedPolicy, RunRecord } from "../ports/store/job-records.ts";
+import type { ChannelAccess } from "../ports/channel.ts";
 import type { ChatFilter } from "../ports/store/store.ts";
 import type {
   EventRecord,
@@ -261,6 +262,15 @@ export interface PairingControl {
   readonly revoke: (channel: string, id: string) => Promise<void>;
 }
 
+/** Changes who may write over a channel, and how much, while the runtime runs. */
+export interface AccessControl {
+  /**
+   * Replaces what the configuration says of a channel, from the next message on; whoever was let in stays. Undefined opens it to everybody.
+   * @throws RequestError NOT_FOUND for a channel that this runtime has not
+   */
+  readonly configure: (channel: string, access: ChannelAccess | undefined) => void;
+}
+
 /** `ambiguous`: those of which an earlier send may have arrived. */
 export type OutboxStatus = PartStatus | "ambiguous";
 
@@ -342,6 +352,7 @@ export interface EventLoop {
   readonly chats: (filter: ChatFilter, page: PageRequest) => Promise<Page<ChatSummary>>;
   readonly events: (key: string, from: number, limit: number) => Promise<readonly EventRecord[]>;
   readonly pairing: PairingControl;
+  readonly access: AccessControl;
   readonly outbox: OutboxControl;
   /**
    * Hands a request of a platform (at most 1 MiB) to the channel of that name; resolves to what the platform is to be answered.
