@@ -1,11 +1,13 @@
 /**
- * One connection to a platform: strictly closed before it is opened again.
+ * One connection to a platform: strictly closed before it is opened again. What it is follows from what came over it, not from an object
+ * that exists: a connected platform that falls silent is `stalled`, and taken down when it stays so.
  *
- *   offline ── channel.start ──▶ connecting ── connection.opened ──▶ online
- *      ▲                            │   ▲  └─ connection.lost ─┐        │ connection.lost
- *      │ connection.closed          │   │ reconnectDelay       ▼        ▼
- *   draining ◀── channel.drain ─────┘  backingOff ◀──────── closing ◀───┤        loggedOut ◀── refusing ◀── connection.refused
- *                                           connection.closed           └─ connection.conflicted ▶ conflict ── traffic.seen ▶ online
+ *   offline ── channel.start ──▶ connecting ── connection.opened ──▶ online ── traffic.ceased ──▶ stalled ── traffic.seen ──▶ online
+ *      ▲                            │   ▲  └─ connection.lost ─┐        │ connection.lost            │ stallGrace
+ *      │ connection.closed          │   │ reconnectDelay       ▼        ▼                            │
+ *   draining ◀── channel.drain ─────┘  backingOff ◀──────── closing ◀───┴────────────────────────────┘
+ *                                           connection.closed
+ *   connection.conflicted ▶ conflict ── traffic.seen ▶ online           connection.refused ▶ refusing ── connection.closed ▶ loggedOut
  */
 import { assign, setup } from "xstate";
 import type { ErrorNote } from "../src/core/errors.ts";
@@ -15,6 +17,8 @@ export const CHANNEL_SCHEMA_VERSION = 1;
 
 export interface ChannelInput {
   readonly name: string;
+  /** Silence that makes a connection `stalled`, and that ends it when it lasts so long again; null where silence says nothing. */
+  readonly silenceMaxMs: number | null;
 }
 
 export interface ChannelContext extends ChannelInput {
@@ -30,6 +34,8 @@ export type ChannelEvent =
   | { readonly type: "channel.drain" }
   | { readonly type: "connection.opened" }
   | { readonly type: "traffic.seen" }
+  /** Nothing has come for longer than a living platform is silent. */
+  | { readonly type: "traffic.ceased"; readonly error: ErrorNote }
   /** `delayMs`: how long to wait before the next try, jitter included. */
   | { readonly type: "connection.lost"; readonly error: ErrorNote; readonly delayMs: number }
   | { readonly type: "connection.conflicted"; readonly error: ErrorNote }
@@ -46,6 +52,10 @@ export const channelMachine = setup({
     openConnection: () => unprovided("openConnection")(),
     /** Stops the channel; answers connection.closed when the old connection is gone. */
     closeConnection: () => unprovided("closeConnection")(),
+    /** Looks when something came last; answers traffic.ceased when that is too long ago. */
+    checkSilence: () => unprovided("checkSilence")(),
+    /** The stalled connection is given up: answers connection.lost with the delay before the next. */
+    giveUpSilent: () => unprovided("giveUpSilent")(),
     keepLoss: assign(({ context }, loss: { error: ErrorNote; delayMs: number }) => ({
       failures: context.failures + 1,
       delayMs: loss.delayMs,
@@ -54,10 +64,22 @@ export const channelMachine = setup({
     keepReason: assign({ reason: (_, error: ErrorNote) => error }),
     forgetLosses: assign({ failures: 0, reason: null }),
   },
-  delays: { reconnectDelay: ({ context }) => context.delayMs },
+  guards: { mayFallSilent: ({ context }) => context.silenceMaxMs !== null },
+  delays: {
+    reconnectDelay: ({ context }) => context.delayMs,
+    silenceCheck: ({ context }) => (context.silenceMaxMs ?? 0) / 2,
+    stallGrace: ({ context }) => context.silenceMaxMs ?? 0,
+  },
 }).createMachine({
   id: "channel",
-  context: ({ input }) => ({ schemaVersion: CHANNEL_SCHEMA_VERSION, name: input.name, failures: 0, delayMs: 0, reason: null }),
+  context: ({ input }) => ({
+    schemaVersion: CHANNEL_SCHEMA_VERSION,
+    name: input.name,
+    silenceMaxMs: input.silenceMaxMs,
+    failures: 0,
+    delayMs: 0,
+    reason: null,
+  }),
   initial: "offline",
   states: {
     offline: {
@@ -78,10 +100,25 @@ export const channelMachine = setup({
       },
     },
     online: {
-      description: "Connected.",
+      description: "Connected, and heard of lately.",
       tags: "online",
+      after: { silenceCheck: { guard: "mayFallSilent", target: "online", reenter: true, actions: "checkSilence" } },
       on: {
+        "traffic.ceased": { target: "stalled", actions: { type: "keepReason", params: ({ event }) => event.error } },
         "traffic.seen": { actions: "forgetLosses" },
+        "connection.lost": { target: "closing", actions: { type: "keepLoss", params: ({ event }) => event } },
+        "connection.conflicted": { target: "conflict", actions: { type: "keepReason", params: ({ event }) => event.error } },
+        "connection.refused": { target: "refusing", actions: { type: "keepReason", params: ({ event }) => event.error } },
+        "channel.drain": "draining",
+      },
+    },
+    stalled: {
+      description: "Connected, but nothing has come for longer than a living platform is silent; it is taken down when that goes on.",
+      tags: "online",
+      after: { stallGrace: { actions: "giveUpSilent" } },
+      on: {
+        "traffic.seen": { target: "online", actions: "forgetLosses" },
+        "connection.opened": { target: "online", actions: "forgetLosses" },
         "connection.lost": { target: "closing", actions: { type: "keepLoss", params: ({ event }) => event } },
         "connection.conflicted": { target: "conflict", actions: { type: "keepReason", params: ({ event }) => event.error } },
         "connection.refused": { target: "refusing", actions: { type: "keepReason", params: ({ event }) => event.error } },

@@ -5,7 +5,7 @@ import type { AnyActorRef, SnapshotFrom } from "xstate";
 import { channelMachine, type ChannelEvent } from "../../machines/channel.machine.ts";
 import { backoffMs } from "../core/backoff.ts";
 import { RESERVED_CHANNELS } from "../core/chat-key.ts";
-import { noteOf, RequestError, TransientError } from "../core/errors.ts";
+import { noteOf, type ErrorNote, RequestError, TransientError } from "../core/errors.ts";
 import type { AcceptOutcome, Channel, ChannelAccount, ChannelHost, ChannelReport, CommandInfo, InboundMessage } from "../ports/channel.ts";
 import type { ChannelStatus } from "./api.ts";
 import type { Kernel } from "./kernel.ts";
@@ -22,6 +22,8 @@ interface ChannelEntry {
   /** Between `start` and `stop`: requests of the platform may be handed to it. */
   isOpen: boolean;
   lastTrafficAtMs: number | undefined;
+  /** The same by the monotonic clock. */
+  heardMs: number;
   readonly counters: { received: number; sent: number; failed: number };
 }
 
@@ -71,6 +73,7 @@ export function createChannels(
         isOnline: false,
         isOpen: false,
         lastTrafficAtMs: undefined,
+        heardMs: clock.monotonic(),
         counters: { received: 0, sent: 0, failed: 0 },
       },
     ]),
@@ -88,7 +91,10 @@ export function createChannels(
         return ways.accept(entry.channel, messages);
       },
       report: (report) => {
-        entry.lastTrafficAtMs = report.type === "traffic.seen" || report.type === "connection.opened" ? clock.now() : entry.lastTrafficAtMs;
+        if (report.type === "traffic.seen" || report.type === "connection.opened") {
+          entry.lastTrafficAtMs = clock.now();
+          entry.heardMs = clock.monotonic();
+        }
         // Proof of life comes with each poll; the machine hears of it only where it changes something.
         if (report.type === "traffic.seen" && entry.state === "online" && entry.actor?.getSnapshot().context.failures === 0) return;
         entry.actor?.send(eventOf(entry, report));
@@ -118,7 +124,8 @@ export function createChannels(
     entry.isOpen = true;
     entry.channel.start(hostOf(entry)).catch((error: unknown) => {
       log.error({ channel: name, err: error }, "channel could not start");
-      entry.actor?.send({ type: "connection.refused", error: noteOf(error) });
+      const isPassing = error instanceof TransientError;
+      entry.actor?.send(eventOf(entry, { type: isPassing ? "connection.lost" : "connection.refused", error: noteOf(error) }));
     });
   };
 
@@ -130,6 +137,18 @@ export function createChannels(
       .stop()
       .catch((error: unknown) => log.error({ channel: name, err: error }, "channel did not stop cleanly"))
       .finally(() => entry.actor?.send({ type: "connection.closed" }));
+  };
+
+  const silence = ({ channel, lastTrafficAtMs }: ChannelEntry): ErrorNote => ({
+    code: "CHANNEL_UNAVAILABLE",
+    message: `nothing has come from ${channel.kind} since ${new Date(lastTrafficAtMs ?? 0).toISOString()}; it is connected anew`,
+  });
+
+  const checkSilence = (name: string): void => {
+    const entry = entries.get(name);
+    const maxMs = entry?.channel.limits.silenceMaxMs;
+    if (entry && maxMs !== undefined && clock.monotonic() - entry.heardMs >= maxMs)
+      entry.actor?.send({ type: "traffic.ceased", error: silence(entry) });
   };
 
   const changed = (entry: ChannelEntry, snapshot: ChannelSnapshot): void => {
@@ -150,6 +169,11 @@ export function createChannels(
 
   const machine = channelMachine.provide({
     actions: {
+      checkSilence: ({ context }) => checkSilence(context.name),
+      giveUpSilent: ({ context }) => {
+        const entry = entries.get(context.name);
+        if (entry) entry.actor?.send(eventOf(entry, { type: "connection.lost", error: silence(entry) }));
+      },
       openConnection: ({ context }) => open(context.name),
       closeConnection: ({ context }) => close(context.name),
     },
@@ -182,7 +206,7 @@ export function createChannels(
   const begin = (name: string): void => {
     const entry = entries.get(name);
     if (!entry || entry.actor || isDraining) return;
-    entry.actor = registry.create(name, { input: { name } });
+    entry.actor = registry.create(name, { input: { name, silenceMaxMs: entry.channel.limits.silenceMaxMs ?? null } });
     entry.actor.send({ type: "channel.start" });
   };
 

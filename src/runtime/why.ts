@@ -110,7 +110,15 @@ export const WHY: Readonly<Record<string, Readonly<Record<string, Explain>>>> = 
       waitsFor: "the platform",
       endsBy: ["connection.opened", "connection.lost", "connection.refused"],
     }),
-    online: () => ({ sentence: "Connected.", endsBy: ["connection.lost", "connection.conflicted", "connection.refused", "channel.drain"] }),
+    online: () => ({
+      sentence: "Connected.",
+      endsBy: ["traffic.ceased", "connection.lost", "connection.conflicted", "connection.refused", "channel.drain"],
+    }),
+    stalled: () => ({
+      sentence: "Connected, but nothing has come for too long; it is connected anew when that goes on.",
+      waitsFor: "a sign of life from the platform",
+      endsBy: ["traffic.seen", "connection.lost", "channel.drain"],
+    }),
     conflict: (facts) => ({
       sentence: `Another program uses the same token${because(facts)}; stop it, or give this bot a token of its own.`,
       waitsFor: "the other program to stop",
