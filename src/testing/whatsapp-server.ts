@@ -94,10 +94,17 @@ async function bodyOf(request: IncomingMessage): Promise<Payload> {
   return chunks.length === 0 ? {} : (JSON.parse(Buffer.concat(chunks).toString("utf8")) as Payload);
 }
 
+/** A field as text; empty for what is none. */
+function word(payload: Payload | undefined, name: string): string {
+  const value = payload?.[name];
+  return typeof value === "string" ? value : "";
+}
+
 function shownText(payload: Payload): string {
-  const part = payload[String(payload.type)] as { readonly body?: unknown; readonly caption?: unknown } | undefined;
-  const body = typeof part?.body === "object" && part.body !== null ? (part.body as { readonly text?: unknown }).text : part?.body;
-  return String(body ?? part?.caption ?? "");
+  const part = payload[word(payload, "type")] as Payload | undefined;
+  const body = part?.body;
+  if (typeof body === "object" && body !== null) return word(body as Payload, "text");
+  return word(part, "body") || word(part, "caption");
 }
 
 /** Opens the server on 127.0.0.1, port 0. */
@@ -135,25 +142,31 @@ export async function openWhatsAppServer({ clock, retryMs = 5 }: WhatsAppServerO
   const take = (payload: Payload): string => {
     count += 1;
     const id = `wamid.out${count}`;
-    sends.push({ id, to: String(payload.to ?? payload.recipient), type: String(payload.type), text: shownText(payload), payload });
+    sends.push({
+      id,
+      to: word(payload, "to") || word(payload, "recipient"),
+      type: word(payload, "type"),
+      text: shownText(payload),
+      payload,
+    });
     return id;
   };
 
   /** Why a send is not acceptable, as the API says it. */
   const faultIn = (payload: Payload): string | undefined => {
-    const isNumber = /^\d{5,20}$/.test(String(payload.to ?? ""));
-    const isUserId = payload.to === undefined && /^[A-Z]{2}\.\w+$/i.test(String(payload.recipient ?? ""));
+    const isNumber = /^\d{5,20}$/.test(word(payload, "to"));
+    const isUserId = payload.to === undefined && /^[A-Z]{2}\.\w+$/i.test(word(payload, "recipient"));
     if (!isNumber && !isUserId) return "(#100) The parameter to is required.";
     const text = shownText(payload);
     if (payload.type === "text" && (text.trim() === "" || text.length > TEXT_UNITS_MAX))
       return "(#100) Param text['body'] must be 1 to 4096 characters";
-    return payload[String(payload.type)] === undefined ? "(#100) Invalid parameter" : undefined;
+    return payload[word(payload, "type")] === undefined ? "(#100) Invalid parameter" : undefined;
   };
 
   const messages = (payload: Payload, request: IncomingMessage, response: ServerResponse): void => {
     if (payload.messaging_product !== "whatsapp") return refuse(response, 400, 100, "(#100) The parameter messaging_product is required.");
     if (payload.status === "read") {
-      reads.push({ messageId: String(payload.message_id), isTyping: payload.typing_indicator !== undefined });
+      reads.push({ messageId: word(payload, "message_id"), isTyping: payload.typing_indicator !== undefined });
       return answer(response, 200, { success: true });
     }
     const fault = takeFault("send");
@@ -163,7 +176,7 @@ export async function openWhatsAppServer({ clock, retryMs = 5 }: WhatsAppServerO
     const wrong = sends.length >= KEPT_MAX ? "the test server's log is full" : faultIn(payload);
     if (wrong !== undefined) return refuse(response, 400, 100, wrong);
     const id = take(payload);
-    const to = String(payload.to ?? payload.recipient);
+    const to = word(payload, "to") || word(payload, "recipient");
     answer(response, 200, { messaging_product: "whatsapp", contacts: [{ input: to, wa_id: to }], messages: [{ id }] });
   };
 

@@ -11,6 +11,7 @@ import { openMedia } from "./media.ts";
 import { checkOptions, isNumber, isUserId } from "./options.ts";
 import type { WhatsAppOptions } from "./options.ts";
 import { messageFor } from "./outgoing.ts";
+import { textIn } from "./payload.ts";
 import { createPeople } from "./people.ts";
 import { createPresence } from "./presence.ts";
 import { createWebhook, type Listener } from "./webhook.ts";
@@ -57,7 +58,7 @@ export function createWhatsAppChannel(options: WhatsAppOptions): WhatsAppChannel
       host.report(reportOf(found.failure));
       return false;
     }
-    const number = String(found.body.display_phone_number ?? phoneNumberId);
+    const number = textIn(found.body, "display_phone_number") ?? phoneNumberId;
     const digits = number.replace(/\D/g, "");
     host.report({
       type: "connection.opened",
