@@ -1,23 +1,40 @@
+import { isatty } from "node:tty";
 import { InvariantError, RuntimeError } from "../core/errors.ts";
-import type { Config } from "./config/config.ts";
+import { type Config, loadConfig } from "./config/config.ts";
+import { withEnvironmentFile } from "./config/environment-file.ts";
+import { watchFile } from "./file-watch.ts";
 import { createGateway } from "./gateway.ts";
 import { optionsOf } from "./gateway-options.ts";
+import { createReloader } from "./reload.ts";
 import { createSystemClock } from "./system-clock.ts";
 import { createWatchdog } from "./watchdog.ts";
 
 /** A deadline that drains did not meet is exceeded by at most this before the process ends all the same. */
 const HARD_STOP_MS = 2_000;
 
+/** How the daemon finds its configuration again. */
+export interface DaemonOptions {
+  /** As given to `loadConfig`. */
+  readonly cwd: string;
+  readonly configPath?: string;
+  /** Read the file again whenever it changes. Default: what the configuration says. */
+  readonly watch?: boolean;
+}
+
 /**
  * Runs the daemon until a signal has drained it; resolves to the exit code. A second signal ends the process at once: nothing that was
- * acknowledged is lost by it, since everything acknowledged is committed.
+ * acknowledged is lost by it, since everything acknowledged is committed. SIGHUP reads the configuration again, unless it says that the
+ * terminal has gone.
  * @throws ConfigError from the store, the port and the channels
  */
-export async function startDaemon(config: Config): Promise<number> {
+export async function startDaemon(config: Config, { cwd, configPath, watch = config.reload.watch }: DaemonOptions): Promise<number> {
   const options = await optionsOf(config);
-  const { log, screen } = options;
-  const gateway = createGateway({ ...options, onQuit: () => onSignal("SIGINT") });
-  const watchdog = createWatchdog({ env: process.env, clock: createSystemClock(), log });
+  const { log, screen, levelOf } = options;
+  const clock = createSystemClock();
+  const gateway = createGateway({ ...options, onQuit: () => onSignal("SIGINT"), reload: () => reloader.reload("request") });
+  const load = (): Promise<Config> => loadConfig({ cwd, configPath, env: withEnvironmentFile(process.env, cwd) });
+  const reloader = createReloader({ config, load, gateway, log, levelOf });
+  const watchdog = createWatchdog({ env: process.env, clock, log });
   let signals = 0;
   const onSignal = (signal: NodeJS.Signals): void => {
     signals += 1;
@@ -26,15 +43,27 @@ export async function startDaemon(config: Config): Promise<number> {
       process.exit(1);
     }
     log.info({ signal }, "shutting down; a second signal ends at once");
-    setTimeout(() => process.exit(1), config.limits.drainTimeoutMs + HARD_STOP_MS).unref();
+    setTimeout(() => process.exit(1), reloader.config().limits.drainTimeoutMs + HARD_STOP_MS).unref();
     watchdog.stopping();
     void gateway.shutdown();
   };
+  // Told of in the log, whatever it came to.
+  const reload = (why: string): void => void reloader.reload(why).catch(() => undefined);
+  const hadTerminal = isatty(0);
+  const onHangup = (): void => {
+    if (hadTerminal && !isatty(0)) onSignal("SIGHUP");
+    else if (gateway.isReady()) reload("SIGHUP");
+    else log.warn({}, "SIGHUP came while satibot was starting or stopping; send it again once it is ready");
+  };
   process.on("SIGTERM", onSignal);
   process.on("SIGINT", onSignal);
+  process.on("SIGHUP", onHangup);
+  let unwatch = (): void => undefined;
   try {
     await gateway.start();
     watchdog.ready();
+    if (watch && config.file !== undefined) unwatch = watchFile({ file: config.file, clock, changed: () => reload("file") });
+    else if (watch) log.warn({}, "there is no configuration file to watch; write one and restart");
     const address = gateway.address();
     const root = address ? `http://${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}` : undefined;
     const { store, version } = await gateway.status();
@@ -51,8 +80,10 @@ export async function startDaemon(config: Config): Promise<number> {
     log.error({ err: error }, "the daemon failed");
     return 1;
   } finally {
+    unwatch();
     watchdog.stop();
     process.off("SIGTERM", onSignal);
     process.off("SIGINT", onSignal);
+    process.off("SIGHUP", onHangup);
   }
 }

@@ -1,7 +1,7 @@
 /** The event loop with its ways in: channels, HTTP and the configured cron jobs. */
 import { ConfigError } from "../core/errors.ts";
 import type { Channel } from "../ports/channel.ts";
-import type { CronJobInput, EventLoop, PairingCode } from "../runtime/api.ts";
+import type { CronJobInput, EventLoop, PairingCode, ReloadAnswer } from "../runtime/api.ts";
 import { createEchoAgent } from "../agents/echo.ts";
 import { SILENT, assembleWithHost, storeOf, type EventLoopOptions } from "./event-loop.ts";
 import { openChannels, type NamedChannels } from "./channels.ts";
@@ -18,7 +18,10 @@ export interface GatewayOptions extends Omit<EventLoopOptions, "limits"> {
   readonly http?:
     | false
     | { readonly host?: string; readonly port?: number; readonly token?: string; readonly allowedHosts?: readonly string[] };
+  /** These jobs and no others of origin `config`; absent leaves those of an earlier start. */
   readonly cron?: readonly CronJobInput[];
+  /** `POST /api/reload`. Absent: that route answers that there is no configuration to read. */
+  readonly reload?: () => Promise<ReloadAnswer>;
   /** Shows a pairing code to whoever runs the bot. Absent: the log says how to get one. */
   readonly tellCode?: (code: PairingCode) => void;
   /** Written to by others too: is told of the prompt above which it has to write. */
@@ -77,7 +80,7 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
       await loop.start();
       if (options.http !== false) {
         const { createHttpServer } = await import("../http/server.ts");
-        const server = createHttpServer({ ...HTTP_DEFAULTS, ...options.http, page: hasPage, loop, clock, log });
+        const server = createHttpServer({ ...HTTP_DEFAULTS, ...options.http, page: hasPage, reload: options.reload, loop, clock, log });
         try {
           address = await server.start();
         } catch (error) {
@@ -87,7 +90,7 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
         http = server;
       }
       // Without a list the jobs of an earlier one stay.
-      if (options.cron) await loop.reconcileJobs(options.cron);
+      if (options.cron) await loop.reconcileJobs?.(options.cron);
     })();
     return starting;
   };

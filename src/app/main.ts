@@ -26,7 +26,7 @@ async function main(): Promise<void> {
   const exitCode = await runCli(process.argv.slice(2), {
     version: readVersion(),
     access: createAccess(),
-    startDaemon: async (config) => (await import("./daemon.ts")).startDaemon(config),
+    startDaemon: async (config, options) => (await import("./daemon.ts")).startDaemon(config, options),
     io: {
       out: (text) => void process.stdout.write(`${text}\n`),
       err: (text) => void process.stderr.write(`${text}\n`),

@@ -1,7 +1,7 @@
 /** The API from the caller's side, for the command line: typed calls, one timeout each, errors that say whether a daemon answered at all. */
 import { type ErrorCode, RuntimeError, TransientError } from "../core/errors.ts";
 import type { Sender } from "../ports/store/records.ts";
-import type { SystemStatus } from "../runtime/api.ts";
+import type { ReloadAnswer, SystemStatus } from "../runtime/api.ts";
 import type { WireChat, WireChatDetail, WireEvent, WirePage, WirePairing, WirePart, WirePairingCode, WirePerson, WireWhy } from "./wire.ts";
 
 const TIMEOUT_MS = 30_000;
@@ -46,6 +46,8 @@ export interface ChatQuery {
 /** Every call rejects with DaemonUnreachableError or ApiError. */
 export interface ApiClient {
   readonly system: () => Promise<SystemStatus>;
+  /** Reads the configuration again. */
+  readonly reload: () => Promise<ReloadAnswer>;
   readonly chats: (query?: ChatQuery) => Promise<WirePage<WireChat>>;
   readonly chat: (key: string) => Promise<WireChatDetail>;
   readonly why: (key: string) => Promise<WireWhy>;
@@ -97,6 +99,7 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
   const post = <T>(path: string, body: object = {}): Promise<T> => call<T>(options, "POST", path, body);
   return {
     system: () => get("/api/system"),
+    reload: () => post("/api/reload"),
     chats: (query) => get("/api/chats", query),
     chat: (key) => get(chatPath(key)),
     why: (key) => get(chatPath(key, "/why")),

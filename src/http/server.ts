@@ -10,9 +10,10 @@ import { Hono } from "hono";
 import { ConfigError, InvariantError, RequestError } from "../core/errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
-import type { EventLoop } from "../runtime/api.ts";
+import type { EventLoop, ReloadAnswer } from "../runtime/api.ts";
 import { chatRoutes } from "./chats.ts";
 import { answerTo } from "./errors.ts";
+import { type NamedHooks, hookRoutes } from "./hooks.ts";
 import { outboxRoutes } from "./outbox.ts";
 import { createPage, isFromBrowser, loginAnswer } from "./page.ts";
 import { pairingRoutes } from "./pairing.ts";
@@ -20,6 +21,7 @@ import { type HttpContext, type HttpEnv, addRoutes, rawPathOf } from "./routes.t
 import { type Bound, SECURITY_HEADERS, createHostRules, createTokenRules, isLoopbackHost } from "./security.ts";
 import { createStreams } from "./stream.ts";
 import { indexRoute, systemRoutes } from "./system.ts";
+import { webhookRoutes } from "./webhooks.ts";
 
 const GRACE_MS = 2_000;
 const HEADERS_TIMEOUT_MS = 10_000;
@@ -38,6 +40,10 @@ export interface HttpServerOptions {
   readonly allowedHosts?: readonly string[];
   /** `false`: no page, `/` is the list of routes for browsers too. Default `true`. */
   readonly page?: boolean;
+  /** Triggers at `/hooks/<name>`, each with a token of its own. */
+  readonly hooks?: NamedHooks;
+  /** `POST /api/reload`: reads the configuration again. Without it the route says that there is none. */
+  readonly reload?: () => Promise<ReloadAnswer>;
   /** Where the built page lies; default beside the compiled server. */
   readonly pageDirectory?: string;
   readonly clock: Clock;
@@ -126,12 +132,24 @@ function createApp(options: HttpServerOptions, streams: ReturnType<typeof create
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) c.header(name, value);
     const { path } = c.req;
     const isHealth = path === "/healthz" || path === "/readyz";
-    if (!isHealth && !path.startsWith("/webhooks/")) hosts.check(callerOf(c), boundTo());
+    // A platform proves itself to its channel, a hook's caller by the hook's own token.
+    const isWebhook = path.startsWith("/webhooks/");
+    const hasOwnToken = isWebhook || path.startsWith("/hooks/");
+    if (!isHealth && !isWebhook) hosts.check(callerOf(c), boundTo());
     const isLogin = path === "/" && c.req.method === "GET" && c.req.query("token") !== undefined;
-    if (!isHealth && !isLogin) tokens.check({ authorization: c.req.header("authorization"), cookie: c.req.header("cookie") });
+    if (!isHealth && !isLogin && !hasOwnToken)
+      tokens.check({ authorization: c.req.header("authorization"), cookie: c.req.header("cookie") });
     await next();
   });
-  const routes = [...systemRoutes(loop, clock), ...chatRoutes(loop), ...outboxRoutes(loop), ...pairingRoutes(loop), streams.route];
+  const routes = [
+    ...systemRoutes(loop, clock, options.reload),
+    ...chatRoutes(loop),
+    ...outboxRoutes(loop),
+    ...pairingRoutes(loop),
+    ...webhookRoutes(loop, clock),
+    ...hookRoutes(loop, options.hooks ?? {}),
+    streams.route,
+  ];
   addRoutes(app, [indexRoute(tokens, routes, page), ...routes, ...(page ? [page.route] : [])]);
   return app;
 }

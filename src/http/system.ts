@@ -1,6 +1,6 @@
 import type { Clock } from "../ports/clock.ts";
-import type { ErrorCode } from "../core/errors.ts";
-import type { EventLoop, Health } from "../runtime/api.ts";
+import { type ErrorCode, RequestError } from "../core/errors.ts";
+import type { EventLoop, Health, ReloadAnswer } from "../runtime/api.ts";
 import { type Page, isFromBrowser } from "./page.ts";
 import { type HttpContext, type Route, queryOf } from "./routes.ts";
 import type { TokenRules } from "./security.ts";
@@ -8,12 +8,13 @@ import type { TokenRules } from "./security.ts";
 /** Longest that `/healthz` waits for the loop and its store. */
 const HEALTH_WAIT_MS = 5_000;
 
-/** Routes of the system: health, readiness, status, channels. */
-export function systemRoutes(loop: EventLoop, clock: Clock): readonly Route[] {
+/** Routes of the system: health, readiness, status, channels, and reading the configuration again. */
+export function systemRoutes(loop: EventLoop, clock: Clock, reload?: () => Promise<ReloadAnswer>): readonly Route[] {
   return [
     { method: "GET", path: "/healthz", answer: (c) => answerHealth(c, loop, clock) },
     { method: "GET", path: "/readyz", answer: (c) => answerReadiness(c, loop, clock) },
     { method: "GET", path: "/api/system", answer: async (c) => c.json(await loop.status()) },
+    { method: "POST", path: "/api/reload", answer: async (c) => c.json(await (reload ?? refuseReload)()) },
     { method: "GET", path: "/api/channels", answer: async (c) => c.json({ items: (await loop.status()).channels, next: null }) },
   ];
 }
@@ -34,6 +35,10 @@ export function indexRoute(tokens: TokenRules, others: readonly Route[], page: P
       return c.redirect(query.size === 0 ? "/" : `/?${query.toString()}`, 303);
     },
   };
+}
+
+function refuseReload(): never {
+  throw new RequestError("WRONG_STATE", "this satibot was started by a program and not from a configuration; restart that program");
 }
 
 async function answerHealth(c: HttpContext, loop: EventLoop, clock: Clock): Promise<Response> {

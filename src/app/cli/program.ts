@@ -1,5 +1,6 @@
 import { Command, CommanderError } from "commander";
 import { ConfigError } from "../../core/errors.ts";
+import { ApiError } from "../../http/client.ts";
 import { loadConfig } from "../config/config.ts";
 import { configJsonSchema, describeConfig } from "../config/describe.ts";
 import { addInit } from "./init-command.ts";
@@ -12,7 +13,7 @@ import { addCronCommands } from "./cron-commands.ts";
 import { type ConnectionOptions, withDaemon, withReader } from "./connection.ts";
 import { CommandError, EXIT } from "./io.ts";
 import { addService } from "./service-command.ts";
-import { viewConfig, viewStopped, viewSystem } from "./system-views.ts";
+import { viewConfig, viewReload, viewStopped, viewSystem } from "./system-views.ts";
 import { type Tools, withConnection, withJson } from "./tools.ts";
 
 /**
@@ -77,9 +78,10 @@ function addStart(program: Command, { io, startDaemon }: Tools, ended: (exitCode
     .command("start")
     .description("run the daemon until a signal ends it")
     .option("--config <path>", "configuration file (default: satibot.config.* in this directory)")
-    .action(async ({ config: configPath }: { config?: string }) => {
+    .option("--watch", "read the configuration again whenever its file changes")
+    .action(async ({ config: configPath, watch }: { config?: string; watch?: boolean }) => {
       const config = await loadConfig({ cwd: io.cwd, env: io.env, ...(configPath === undefined ? {} : { configPath }) });
-      ended(await startDaemon(config));
+      ended(await startDaemon(config, { cwd: io.cwd, configPath, watch }));
     });
 }
 
@@ -121,8 +123,17 @@ function addStatus(program: Command, { io, access, print }: Tools): void {
   );
 }
 
-function addConfig(program: Command, { io, print }: Tools): void {
-  const config = program.command("config").description("check the configuration, or print its schema");
+function addConfig(program: Command, { io, access, print }: Tools): void {
+  const config = program.command("config").description("check the configuration, have the daemon read it again, or print its schema");
+  withJson(withConnection(config.command("reload").description("have the running daemon read its configuration again"))).action(
+    async (options: ConnectionOptions & { json?: boolean }) => {
+      const answer = await withDaemon(io, access, options, (api) => api.reload()).catch((error: unknown) => {
+        const isConfig = error instanceof ApiError && (error.code === "CONFIG_INVALID" || error.code === "CONFIG_UNSUPPORTED");
+        throw isConfig ? new CommandError(EXIT.config, `${error.message}\nThe daemon goes on with what it had.`, { cause: error }) : error;
+      });
+      print(options, answer, () => viewReload(answer, io.columns));
+    },
+  );
   withJson(config.command("check").description("check the configuration and print what it comes to, secrets masked"))
     .option("--config <path>", "configuration file (default: satibot.config.* in this directory)")
     .action(async (options: { config?: string; json?: boolean }) => {

@@ -1,7 +1,8 @@
 import type { View } from "./chat-views.ts";
 import { facts, table } from "./table.ts";
 import { when } from "./when.ts";
-import type { SystemStatus } from "../../runtime/api.ts";
+import { wrap } from "./text.ts";
+import type { ReloadAnswer, SystemStatus } from "../../runtime/api.ts";
 
 const MIB = 1024 * 1024;
 
@@ -62,6 +63,14 @@ export function viewStopped(
     ],
     columns,
   );
+}
+
+export function viewReload({ applied, needsRestart }: ReloadAnswer, columns: number | undefined): string {
+  const lines = [
+    applied.length === 0 ? "" : `In force now: ${applied.join(", ")}.`,
+    needsRestart.length === 0 ? "" : `Needs a restart of the daemon: ${needsRestart.join(", ")}.`,
+  ].filter((line) => line !== "");
+  return lines.length === 0 ? "Nothing has changed." : lines.map((line) => wrap(line, columns, "  ")).join("\n");
 }
 
 /** A description of the configuration as `path  value` lines. */

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { Config } from "../config/config.ts";
+import type { DaemonOptions } from "../daemon.ts";
 import type { Access } from "./connection.ts";
 import type { CliIo } from "./io.ts";
 
@@ -8,7 +9,7 @@ export interface Tools {
   readonly io: CliIo;
   readonly access: Access;
   /** Runs the daemon until it has drained; resolves to the exit code. */
-  readonly startDaemon: (config: Config) => Promise<number>;
+  readonly startDaemon: (config: Config, options: DaemonOptions) => Promise<number>;
   readonly version: string;
   /** With `--json` prints the value, else what `view` makes of it. */
   readonly print: (options: { readonly json?: boolean }, value: unknown, view: () => string) => void;

@@ -1,5 +1,7 @@
 import { readFile, readdir } from "node:fs/promises";
-import { extname, resolve } from "node:path";
+import { createRequire } from "node:module";
+import { dirname, extname, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
 import { ConfigError } from "../../core/errors.ts";
 import { brokenJsonLine } from "./line.ts";
 
@@ -36,7 +38,7 @@ export async function readConfigFile(cwd: string, configPath: string | undefined
   if (!isCode && text.trim() === "") return { file, text: named, value: undefined };
   let value: unknown;
   try {
-    value = kind === "json" ? JSON.parse(text) : await load(cwd, file);
+    value = kind === "json" ? JSON.parse(text) : await load(cwd, file, kind);
   } catch (cause) {
     if (isCommentOnly(kind, text)) return { file, text: named, value: undefined };
     throw malformed(file, kind, text, cause);
@@ -89,8 +91,30 @@ async function findFile(cwd: string): Promise<string | undefined> {
   return found[0] === undefined ? undefined : resolve(cwd, found[0]);
 }
 
+/** How often each file was loaded by this process. */
+const loads = new Map<string, number>();
+
+/** What Node itself loads it keeps for ever; what is asked for here is the file as it is now. Imports of an .mjs file are read once. */
+async function loadAgain(file: string, kind: "mjs" | "cjs", load: number): Promise<unknown> {
+  let value: unknown;
+  if (kind === "mjs") {
+    const module = (await import(`${pathToFileURL(file).href}?load=${load}`)) as { readonly default?: unknown };
+    value = module.default;
+  } else {
+    const require = createRequire(file);
+    for (const path of Object.keys(require.cache)) {
+      if (path.startsWith(dirname(file)) && !path.includes("node_modules")) delete require.cache[path];
+    }
+    value = require(file);
+  }
+  return typeof value === "function" ? (value as () => unknown)() : value;
+}
+
 /** c12 loads the file and its imports; all it would read besides is turned off. Loaded late: most runs have no file. */
-async function load(cwd: string, file: string): Promise<unknown> {
+async function load(cwd: string, file: string, kind: string): Promise<unknown> {
+  const before = loads.get(file) ?? 0;
+  loads.set(file, before + 1);
+  if (before > 0 && (kind === "mjs" || kind === "cjs")) return loadAgain(file, kind, before);
   const { loadConfig } = await import("c12");
   const loaded = await loadConfig({
     cwd,
@@ -143,7 +167,7 @@ function failingLine(file: string, cause: unknown): number | undefined {
   }
   if ("line" in cause && typeof cause.line === "number") return cause.line;
   if (!(cause instanceof Error)) return undefined;
-  const place = new RegExp(`${file.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}:(\\d+):\\d+`);
+  const place = new RegExp(`${file.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}(?:\\?load=\\d+)?:(\\d+)(?::\\d+)?`);
   const found = place.exec(cause.message) ?? place.exec(cause.stack ?? "");
   return found === null ? undefined : Number(found[1]);
 }

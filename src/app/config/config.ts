@@ -41,6 +41,8 @@ export interface Config {
   readonly cron: readonly CronJobInput[];
   readonly limits: Limits;
   readonly http: HttpConfig;
+  /** `watch`: the file is read again whenever it changes. */
+  readonly reload: { readonly watch: boolean };
   /** Undefined: `info`, and `warn` at a prompt. */
   readonly log: { readonly level: LogLevel | undefined };
 }
@@ -116,6 +118,7 @@ async function readConfig({ cwd, configPath, env }: LoadOptions, only: readonly 
       historyRetentionMs: limits.historyRetention,
     },
     http: { host: http.host, port: http.port, token: http.token, allowedHosts: http.allowedHosts },
+    reload: { watch: checked.reload.watch },
     log: { level: checked.log.level },
   };
 }

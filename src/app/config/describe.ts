@@ -28,6 +28,7 @@ export function describeConfig(config: Config): Readonly<Record<string, unknown>
       ),
     ),
     http: { ...config.http, token: config.http.token === undefined ? "none" : MASK },
+    reload: config.reload,
     log: { level: config.log.level ?? "info, at a prompt warn" },
   };
 }

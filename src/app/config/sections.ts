@@ -80,6 +80,17 @@ export const sections = z.strictObject(
     cron: z.array(cronJob, { error: "must be a list of jobs" }).default([]),
     limits: limits.prefault({}),
     http: http.prefault({}),
+    reload: z
+      .strictObject(
+        {
+          watch: z
+            .boolean({ error: "must be true or false" })
+            .default(false)
+            .meta({ description: "Read this file again whenever it changes. SIGHUP and `satibot config reload` always do." }),
+        },
+        mapping,
+      )
+      .prefault({}),
     log: z.strictObject({ level: z.enum(logLevels, { error: oneOf(logLevels) }).optional() }, mapping).prefault({}),
   },
   mapping,

@@ -4,7 +4,7 @@ import type { DaemonApi } from "../../../src/app/cli/chat-reader.ts";
 import { DaemonUnreachableError } from "../../../src/http/client.ts";
 import type { WireChat, WireChatDetail } from "../../../src/http/wire.ts";
 import type { SystemStatus } from "../../../src/runtime/api.ts";
-import type { Config } from "../../../src/app/config/config.ts";
+import type { Tools } from "../../../src/app/cli/tools.ts";
 
 /** 2026-03-01 12:00:00 local time. */
 export const NOW = new Date(2026, 2, 1, 12, 0, 0).getTime();
@@ -71,7 +71,7 @@ export interface RigOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   readonly columns?: number;
-  readonly startDaemon?: (config: Config) => Promise<number>;
+  readonly startDaemon?: Tools["startDaemon"];
 }
 
 /** Runs a command line beside a daemon that answers by `api`; without `api` nothing listens there. */

@@ -39,6 +39,7 @@ describe("without a file", () => {
       cron: [],
       limits: DEFAULT_LIMITS,
       http: { host: "127.0.0.1", port: 7330, token: undefined, allowedHosts: [] },
+      reload: { watch: false },
       log: { level: undefined },
       terminal: undefined,
       web: true,
@@ -329,7 +330,7 @@ describe("descriptions", () => {
 
   it("give a JSON Schema that knows every section and refuses others", () => {
     const schema = configJsonSchema() as { properties: Record<string, { properties?: object }>; additionalProperties: boolean };
-    expect(Object.keys(schema.properties).sort()).toEqual(["channels", "cron", "http", "limits", "log", "overlap", "store"]);
+    expect(Object.keys(schema.properties).sort()).toEqual(["channels", "cron", "http", "limits", "log", "overlap", "reload", "store"]);
     expect(Object.keys(schema.properties.limits?.properties ?? {})).toHaveLength(Object.keys(DEFAULT_LIMITS).length);
     expect(schema.additionalProperties).toBe(false);
     expect(() => JSON.stringify(schema)).not.toThrow();
