@@ -1,7 +1,7 @@
 import { channelContract, RIG_RETRY_AFTER_MS } from "../../src/testing/channel-contract.ts";
 import { createTelegramChannel } from "../../src/channels/telegram/channel.ts";
 import { openTelegramServer } from "../../src/testing/telegram-server.ts";
-import type { TelegramFault } from "../../src/testing/telegram-server.ts";
+import type { TelegramFault } from "../../src/testing/telegram-server/faults.ts";
 import { systemClock } from "./clocks.ts";
 
 const FAULTS: Readonly<Record<string, TelegramFault>> = {
