@@ -5,7 +5,7 @@ import type { Clock } from "../../ports/clock.ts";
 import type { Log } from "../../ports/log.ts";
 import type { Random } from "../../ports/random.ts";
 
-/** What `create…Adapter()` of an adapter package returns; its full shape is checked when the channel starts. */
+/** What `create…Adapter()` of an adapter package returns; its full shape is checked before it is used. */
 export interface ChatSdkAdapter {
   readonly name: string;
   readonly userName: string;
@@ -14,28 +14,46 @@ export interface ChatSdkAdapter {
 export interface ChatSdkOptions {
   /** Channel instance; the first part of its chat keys and the last of its webhook's path. */
   readonly name: string;
-  /** A package such as `@chat-adapter/slack`, whose `create…Adapter` is called with `options`; or an adapter; or what makes one for each start. */
+  /**
+   * A package such as `@chat-adapter/slack`, or a file such as `./my-adapter.js`, whose `create…Adapter` is called with `options` at each
+   * start; `#name` behind it chooses among several. Or an adapter, or what makes one for each start.
+   */
   readonly adapter: string | ChatSdkAdapter | (() => ChatSdkAdapter | Promise<ChatSdkAdapter>);
-  /** Given to the factory of a named package as they are. Every string in it of 8 characters or more is kept out of logs and errors. */
+  /** Given to the factory of a named package. Every string in it that may be a secret is kept out of logs and errors. */
   readonly options?: Readonly<Record<string, unknown>>;
-  /** User ids, channel ids, `@usernames`, or `*` for everybody. Absent: whoever sends the pairing code first owns the bot; empty: only who is approved. */
+  /**
+   * User and channel ids of the platform, or `*` for everybody. Absent: whoever sends the pairing code first owns the bot; empty: only who
+   * is approved. Names are refused: on many platforms everybody chooses their own.
+   */
   readonly allow?: readonly string[];
   /** Outside of direct messages: answer when mentioned, and from then on in that thread (`mention`, the default), or everything (`all`). */
   readonly groups?: "mention" | "all";
-  /** Longest text of one message in UTF-16 units, where it is not that of a known adapter. At least 100. */
+  /** Longest text of one message in UTF-16 units, at least 100. Default: 11,000 for Slack, 2,000 for others. */
   readonly textUnits?: number;
+  /** Whether the platform lets a bot edit its messages; streamed replies need it. Default: true for Slack, false for others. */
+  readonly canEdit?: boolean;
   readonly clock: Clock;
   readonly random?: Random;
   readonly log?: Log;
 }
 
-/** The options as given, or what is wrong with them. */
+/** The options as given, normalised and with their defaults. */
 export interface CheckedOptions extends ChatSdkOptions {
   readonly groups: "mention" | "all";
 }
 
 function refuse(path: string, why: string): never {
   throw new ConfigError("CONFIG_INVALID", `${path} ${why}`, { path });
+}
+
+function checkAllow(allow: readonly string[]): readonly string[] {
+  return allow.map((entry, index) => {
+    const text = typeof entry === "string" ? entry.trim().toLowerCase() : "";
+    const where = `allow[${index}]`;
+    if (text === "") refuse(where, `is ${JSON.stringify(entry)}; write a user or channel id of the platform, or "*"`);
+    if (text.startsWith("@")) refuse(where, `is ${JSON.stringify(entry)}; write the id, since names can be chosen by everybody`);
+    return text;
+  });
 }
 
 /** @throws ConfigError CONFIG_INVALID with the path of the bad option */
@@ -48,9 +66,5 @@ export function checkOptions(options: ChatSdkOptions): CheckedOptions {
   if (groups !== "mention" && groups !== "all") refuse("groups", `is ${JSON.stringify(groups)}; write "mention" or "all"`);
   if (textUnits !== undefined && !(Number.isInteger(textUnits) && textUnits >= 100))
     refuse("textUnits", `is ${textUnits}; write a whole number of at least 100`);
-  for (const [index, entry] of (allow ?? []).entries()) {
-    if (typeof entry !== "string" || entry.trim() === "")
-      refuse(`allow[${index}]`, `is ${JSON.stringify(entry)}; write a user or channel id of the platform, "@username" or "*"`);
-  }
-  return { ...options, groups, ...(allow ? { allow: allow.map((entry) => entry.trim().toLowerCase()) } : {}) };
+  return { ...options, groups, ...(allow ? { allow: checkAllow(allow) } : {}) };
 }
