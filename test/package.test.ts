@@ -59,6 +59,19 @@ afterAll(() => rm(work, { recursive: true, force: true }));
 const evaluate = async (code: string) =>
   (await call(process.execPath, ["--input-type=module", "--eval", code], { cwd: home })).stdout.trim();
 
+/** Addresses of every module that the code loads, a line each. */
+async function loadedBy(code: string): Promise<string> {
+  const list = `
+    import { register } from "node:module";
+    register("data:text/javascript," + encodeURIComponent("export async function load(url, context, next) { process._rawDebug('loaded ' + url); return next(url, context); }"));`;
+  const args = ["--import", `data:text/javascript,${encodeURIComponent(list)}`, "--input-type=module", "--eval", code];
+  const { stderr } = await call(process.execPath, args, { cwd: home });
+  return stderr
+    .split("\n")
+    .filter((line) => line.startsWith("loaded "))
+    .join("\n");
+}
+
 describe("package", () => {
   it("holds what was built, with types, and nothing else", () => {
     expect(files).toEqual(
@@ -124,31 +137,25 @@ describe("package", () => {
   }, 30_000);
 
   it("loads what is heavy only where it is needed", async () => {
-    const list = `
-      import { register } from "node:module";
-      register("data:text/javascript," + encodeURIComponent("export async function load(url, context, next) { process._rawDebug('loaded ' + url); return next(url, context); }"));`;
-    const { stderr } = await call(
-      process.execPath,
-      [
-        "--import",
-        `data:text/javascript,${encodeURIComponent(list)}`,
-        "--input-type=module",
-        "--eval",
-        `
+    const loaded = await loadedBy(`
       const { createGateway } = await import("satibot");
       const gateway = createGateway({ http: { port: 0 } });
       await gateway.start();
-      await gateway.shutdown();`,
-      ],
-      { cwd: home },
-    );
-    const loaded = stderr
-      .split("\n")
-      .filter((line) => line.startsWith("loaded "))
-      .join("\n");
+      await gateway.shutdown();`);
     expect(loaded).toContain("/xstate/");
     for (const name of ["grammy", "c12", "pino-pretty", "@clack/prompts", "yaml", "zod", "commander"])
       expect(loaded).not.toContain(`/${name}/`);
+  });
+
+  it("loads the library of no other platform with a Telegram bot", async () => {
+    const loaded = await loadedBy(`
+      const { createGateway } = await import("satibot");
+      const channels = { telegram: { token: "1:a", apiRoot: "http://127.0.0.1:9", allow: ["7"] } };
+      const gateway = createGateway({ http: { port: 0 }, channels });
+      await gateway.start();
+      await gateway.shutdown();`);
+    expect(loaded).toContain("/grammy/");
+    for (const name of ["discord.js", "ws", "chat", "@chat-adapter", "ai", "undici"]) expect(loaded).not.toContain(`node_modules/${name}/`);
   });
 
   it("serves its page, and answers on it", async () => {
