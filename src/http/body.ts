@@ -36,7 +36,11 @@ export async function readJsonBody(incoming: IncomingMessage): Promise<Readonly<
   return value;
 }
 
-async function readBytes(incoming: IncomingMessage): Promise<Uint8Array> {
+/**
+ * Reads a body as it was sent, every byte of it.
+ * @throws RequestError TOO_LARGE over BODY_BYTES_MAX, BAD_REQUEST when the connection ends before it does
+ */
+export async function readBytes(incoming: IncomingMessage): Promise<Uint8Array> {
   const tooLarge = (): never => {
     throw new RequestError("TOO_LARGE", `the body is over ${BODY_BYTES_MAX} bytes; send less`, { path: "body" });
   };
