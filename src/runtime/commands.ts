@@ -13,7 +13,7 @@ import type { Chats } from "./chats.ts";
 import { saying, type CommandAnswer, type CommandServices } from "./commands/command.ts";
 import { COMMANDS, commandOf } from "./commands/table.ts";
 import { pause, untilStored, type Kernel } from "./kernel.ts";
-import { publishPart, type Outgoing } from "./turn-commit.ts";
+import { piecesOf, publishPart, type Outgoing } from "./turn-commit.ts";
 import type { TurnRunner } from "./turn-runner.ts";
 
 /** Readings of the commands that wait, a hundred each. */
@@ -44,6 +44,8 @@ export function createCommands(
   runner: TurnRunner,
   outgoing: Outgoing,
   services: () => CommandServices,
+  /** Ends the draft of the chat's turn; answers what it should show when the turn has no reply. */
+  endDraft: (key: ChatKey) => Promise<Content | undefined>,
 ): Commands {
   const { store, clock, random, hub, log } = kernel;
 
@@ -87,15 +89,16 @@ export function createCommands(
   const carryOut: Commands["run"] = async (key, row) => {
     const answer = await answerOf(key, row);
     if (!answer) return;
-    const { isDelivered } = outgoing.wayOf(key);
+    const { isDelivered, maxUnits } = outgoing.wayOf(key);
     const request: CommandCommit = {
       chat: key,
       seq: row.seq,
       stop: answer.stop ?? false,
       archive: answer.archive ?? false,
       settings: answer.settings ?? {},
-      reply: answer.reply,
+      reply: piecesOf(answer.reply, maxUnits),
       delivered: isDelivered,
+      draft: answer.stop ? await endDraft(key) : undefined,
       atMs: clock.now(),
     };
     let isRepeated = false;
@@ -115,16 +118,20 @@ export function createCommands(
       return;
     }
     if (entry) entry.fence = Math.max(entry.fence, result.fence);
+    if (answer.stop) stopped(key, result.dropped);
+    for (const part of result.parts) publishPart(kernel, part);
+    if (!isDelivered && result.parts.length > 0) outgoing.stored(key, result.parts);
+  };
+
+  const stopped = (key: ChatKey, dropped: number): void => {
+    const entry = chats.get(key);
     const running = runner.runOf(key);
-    chats.send(key, { type: "chat.stopped", dropped: result.dropped });
+    chats.send(key, { type: "chat.stopped", dropped });
     if (running?.claim && hub.isWatched(key)) {
       hub.publish(key, { type: "turn", turnId: running.claim.turnId, attempt: running.claim.attempt, status: "aborted" });
     }
     // A turn whose result is on its way to the store finds out by its fence.
     if (entry && !entry.mail) runner.forget(key);
-    if (!result.part) return;
-    publishPart(kernel, result.part);
-    if (!isDelivered) outgoing.stored(key, [result.part]);
   };
 
   return {

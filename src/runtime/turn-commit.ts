@@ -241,7 +241,8 @@ export function publishPart(kernel: Pick<Kernel, "hub">, part: OutboxPart): void
   kernel.hub.publish(part.chat, { type: "reply", id, turnId, part: place, of, content, text: textOf(content), inReplyTo });
 }
 
-function piecesOf(reply: Content, maxUnits: number): readonly Content[] {
+/** A reply as parts that a platform takes. */
+export function piecesOf(reply: Content, maxUnits: number): readonly Content[] {
   const [only] = reply;
   if (reply.length === 1 && only?.type === "text") return splitText(only.text, maxUnits).map(textContent);
   return reply.flatMap((item) => (item.type === "text" ? splitText(item.text, maxUnits).map(textContent) : [[item]]));

@@ -134,7 +134,7 @@ export function commandCommit(seq: number, overrides: Partial<CommandCommit> = {
     stop: false,
     archive: false,
     settings: {},
-    reply: textContent("done"),
+    reply: [textContent("done")],
     delivered: false,
     atMs: START_MS,
     ...overrides,

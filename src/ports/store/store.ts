@@ -111,8 +111,8 @@ export interface CommandCommit {
   /** `/new`: archive the history. */
   readonly archive: boolean;
   readonly settings: Readonly<Record<string, string>>;
-  /** Builds the reply; with `stop`, `{dropped}` in a text is replaced by the number of rows dropped. */
-  readonly reply: Content | undefined;
+  /** The parts of the reply, in order; one group. With `stop`, `{dropped}` in a text is replaced by the number of rows dropped. */
+  readonly reply: readonly Content[];
   /** The reply is delivered by this commit itself (`api:` chats). */
   readonly delivered: boolean;
   /** With `stop`: what a draft of the stopped turn shows from now on; by default what it was stored with, marked as interrupted. */
@@ -138,7 +138,7 @@ export interface ChatStore {
   readonly command: (
     commit: CommandCommit,
   ) => Promise<
-    { readonly dropped: number; readonly fence: number; readonly waiting: number; readonly part: OutboxPart | undefined } | "ended"
+    { readonly dropped: number; readonly fence: number; readonly waiting: number; readonly parts: readonly OutboxPart[] } | "ended"
   >;
   /** Archives history and snapshot, drops all waiting rows and timers, closes the open turn, raises the fence. */
   readonly reset: (chat: ChatKey, atMs: number) => Promise<{ readonly dropped: number; readonly fence: number } | undefined>;

@@ -86,16 +86,15 @@ export function command(disk: Disk, request: CommandCommit): Awaited<ReturnType<
   if (request.archive) archive(chat);
   chat.settings = { ...chat.settings, ...request.settings };
   const status = request.delivered ? "sent" : "waiting";
-  const [part] = request.reply
-    ? putParts(chat, [request.stop ? filledIn(request.reply, dropped) : request.reply], {
-        groupId: `command.${request.seq}`,
-        first: status,
-        rest: status,
-        atMs: request.atMs,
-        inReplyTo: [request.seq],
-      })
-    : [];
-  return { dropped, fence: chat.fence, waiting: chat.waiting.length, part };
+  const reply = request.stop ? request.reply.map((content) => filledIn(content, dropped)) : request.reply;
+  const parts = putParts(chat, reply, {
+    groupId: `command.${request.seq}`,
+    first: status,
+    rest: status,
+    atMs: request.atMs,
+    inReplyTo: [request.seq],
+  });
+  return { dropped, fence: chat.fence, waiting: chat.waiting.length, parts };
 }
 
 function filledIn(reply: Content, dropped: number): Content {

@@ -81,18 +81,23 @@ export function command(engine: Engine, request: CommandCommit): Awaited<ReturnT
   if (Object.keys(request.settings).length > 0) chat.settings = JSON.stringify({ ...settingsOf(chat.settings), ...request.settings });
   engine.changed(chat, "intake");
   engine.changed(chat, "rest");
-  const reply = request.reply?.map((item) =>
-    item.type === "text" && request.stop ? { ...item, text: item.text.replaceAll("{dropped}", String(dropped)) } : item,
+  const reply = request.stop ? request.reply.map((content) => filledIn(content, dropped)) : request.reply;
+  const parts = insertParts(
+    engine,
+    chat,
+    reply.map((content) => JSON.stringify(content)),
+    {
+      groupId: `command.${request.seq}`,
+      first: request.delivered ? "sent" : "waiting",
+      atMs: request.atMs,
+      inReplyTo: JSON.stringify([request.seq]),
+    },
   );
-  const parts = reply
-    ? insertParts(engine, chat, [JSON.stringify(reply)], {
-        groupId: `command.${request.seq}`,
-        first: request.delivered ? "sent" : "waiting",
-        atMs: request.atMs,
-        inReplyTo: JSON.stringify([request.seq]),
-      })
-    : [];
-  return { dropped, fence: chat.fence, waiting: chat.waiting, part: partsOf(chat, parts)[0] };
+  return { dropped, fence: chat.fence, waiting: chat.waiting, parts: partsOf(chat, parts) };
+}
+
+function filledIn(content: Content, dropped: number): Content {
+  return content.map((item) => (item.type === "text" ? { ...item, text: item.text.replaceAll("{dropped}", String(dropped)) } : item));
 }
 
 /** Closes the open turn and drops the messages older than `seq`; whoever runs the turn is fenced off. */

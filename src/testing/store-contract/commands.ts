@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { textContent, textOf } from "../../core/content.ts";
+import { textContent } from "../../core/content.ts";
 import { CHAT, OTHER_CHAT, START_MS, commandCommit, journalEntry, turnCommit } from "../store-rows.ts";
 import { append, claim, parts, recordOf, say, textsOf, waitingTexts, type On } from "./law.ts";
 
@@ -17,7 +17,7 @@ export function commandLaws(on: On): void {
           dropped: 0,
           fence: held.fence,
           waiting: 1,
-          part: { status: "waiting", chat: CHAT, inReplyTo: [seq] },
+          parts: [{ status: "waiting", chat: CHAT, inReplyTo: [seq] }],
         });
         expect(await store.inbox.commands(CHAT)).toEqual([]);
         expect(await recordOf(store)).toMatchObject({ revision: 0, waiting: 1, waitingCommands: 0, unsettledParts: 1 });
@@ -45,10 +45,10 @@ export function commandLaws(on: On): void {
         const held = await claim(store, { rowsMax: 2 });
         const seq = await append(store, { kind: "command", text: "/stop" });
         await say(store, ["later"]);
-        const reply = textContent("Stopped. {dropped} messages dropped.");
+        const reply = [textContent("Stopped. {dropped} messages dropped.")];
         const result = await store.chats.command(commandCommit(seq, { stop: true, reply }));
         expect(result).toMatchObject({ dropped: 3, fence: held.fence + 1, waiting: 1 });
-        expect(result !== "ended" && result.part && textOf(result.part.content)).toBe("Stopped. 3 messages dropped.");
+        expect(result !== "ended" && textsOf(result.parts)).toEqual(["Stopped. 3 messages dropped."]);
         expect(textsOf(await parts(store))).toEqual(["Stopped. 3 messages dropped."]);
         const record = await recordOf(store);
         expect(record.openTurn).toBeUndefined();
@@ -79,9 +79,20 @@ export function commandLaws(on: On): void {
         const first = await append(store, { kind: "command", text: "/queue collect" });
         const second = await append(store, { kind: "command", text: "/verbose" });
         await store.chats.command(commandCommit(first, { settings: { overlap: "collect", verbose: "no" } }));
-        await store.chats.command(commandCommit(second, { settings: { verbose: "yes" }, reply: undefined }));
+        await store.chats.command(commandCommit(second, { settings: { verbose: "yes" }, reply: [] }));
         expect((await recordOf(store)).settings).toEqual({ overlap: "collect", verbose: "yes" });
         expect(await parts(store)).toHaveLength(1);
+      }),
+    );
+
+    it(
+      "stores a reply of several parts in order, as one group",
+      on(async ({ store }) => {
+        const seq = await append(store, { kind: "command", text: "/help" });
+        const result = await store.chats.command(commandCommit(seq, { reply: ["a", "b", "c"].map(textContent) }));
+        expect(result).toMatchObject({ parts: [1, 2, 3].map((part) => ({ part, of: 3, status: "waiting", inReplyTo: [seq] })) });
+        expect(textsOf(await parts(store))).toEqual(["a", "b", "c"]);
+        expect(new Set((await parts(store)).map(({ turnId }) => turnId)).size).toBe(1);
       }),
     );
 
@@ -89,7 +100,7 @@ export function commandLaws(on: On): void {
       "leaves a reply as it is where nothing was stopped",
       on(async ({ store }) => {
         const seq = await append(store, { kind: "command", text: "/whoami" });
-        await store.chats.command(commandCommit(seq, { reply: textContent("You are {dropped}.") }));
+        await store.chats.command(commandCommit(seq, { reply: [textContent("You are {dropped}.")] }));
         expect(textsOf(await parts(store))).toEqual(["You are {dropped}."]);
       }),
     );
@@ -111,7 +122,7 @@ export function commandLaws(on: On): void {
       on(async ({ store }) => {
         const seq = await append(store, { chat: "api:ann", kind: "command", text: "/help" });
         const result = await store.chats.command(commandCommit(seq, { chat: "api:ann", delivered: true, atMs: START_MS + 3 }));
-        expect(result).toMatchObject({ part: { status: "sent" } });
+        expect(result).toMatchObject({ parts: [{ status: "sent" }] });
         expect(await recordOf(store, "api:ann")).toMatchObject({ unsettledParts: 0, lastReplyAtMs: START_MS + 3 });
       }),
     );
