@@ -20,9 +20,11 @@ import type {
 } from "../ports/store/records.ts";
 
 export interface AddMessageOptions {
-  /** Idempotency key, scoped to the chat: the same id with the same body is accepted once. */
+  /** Idempotency key, scoped to the chat, or to the hook where there is one: the same id with the same body is accepted once. */
   readonly messageId?: string;
   readonly sender?: Sender;
+  /** The webhook trigger that brings it: its turn comes behind those of people, and its text is never a command. */
+  readonly hook?: string;
 }
 
 export interface AddMessageResult {

@@ -308,10 +308,11 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
       const key = aliases.of(parseChatKey(text));
       const parsed = contentOf(content);
       await knownOrCreatable(key);
-      const dedupe = options.messageId === undefined ? undefined : { scope: key, externalId: options.messageId };
-      const [result] = await intake.append([
-        { chat: key, address: "", content: parsed, sender: options.sender, turnClass: "interactive", dedupe, repliesWhenFull: false },
-      ]);
+      const { messageId, sender, hook } = options;
+      // No chat key and no channel holds a slash.
+      const dedupe = messageId === undefined ? undefined : { scope: hook === undefined ? key : `hook/${hook}`, externalId: messageId };
+      const turnClass = hook === undefined ? "interactive" : "cron";
+      const [result] = await intake.append([{ chat: key, address: "", content: parsed, sender, turnClass, dedupe, repliesWhenFull: false }]);
       switch (result?.status) {
         case "accepted":
           return { seq: result.seq, duplicate: false };
