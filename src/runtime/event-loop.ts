@@ -24,7 +24,9 @@ import { createChannels } from "./channels.ts";
 import { createChats, type Chats } from "./chats.ts";
 import { createChatActions } from "./chat-actions.ts";
 import { createSnapshotReader, type SnapshotReader } from "./chat-snapshot.ts";
-import { commandName, createCommands } from "./commands.ts";
+import { createCommands } from "./commands.ts";
+import { createCommandServices } from "./commands/services.ts";
+import { MENU, commandOf } from "./commands/table.ts";
 import { createDeliveries, type Deliveries } from "./deliveries.ts";
 import { createDrafts } from "./drafts.ts";
 import { drain } from "./drain.ts";
@@ -147,13 +149,13 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
       quarantine: createQuarantine(kernel, { chats: () => chats, outgoing: () => outgoing }),
     },
   );
-  const commands = createCommands(kernel, chats, runner, outgoing);
+  const commands = createCommands(kernel, chats, runner, outgoing, () => services, (key) => drafts.end(key));
   const intake = createIntake(kernel, chats, runner, commands, outgoing, { mayMerge: (parts.debounceMs ?? 0) === 0 });
   const jobs = createJobs(kernel, intake);
   const access = createAccess(kernel, parts.channels ?? [], {
     tellCode: parts.tellCode ?? (() => undefined),
     outgoing,
-    isCommand: (content) => commandName(content) !== undefined,
+    isCommand: (content) => commandOf(content) !== undefined,
   });
   const aliases = createAliases(kernel, (key, address) => {
     const entry = chats.get(key);
@@ -169,7 +171,7 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
     moved: aliases.move,
     opened: access.opened,
     changed: (name, isOnline) => deliveries.channelChanged(name, isOnline),
-    commands: [],
+    commands: MENU,
   });
   const addressOf = async (key: ChatKey): Promise<string> =>
     chats.get(key)?.address || (await store.chats.open(key))?.address || (channels.find(channelOf(key))?.addressOf?.(key) ?? "");
@@ -295,7 +297,7 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
 
   const contentOf = (content: string | Content): Content => parseContent(content, typeof content === "string" ? "text" : "content");
 
-  return {
+  const loop: EventLoop = {
     start,
     run: async () => {
       await start();
@@ -397,6 +399,8 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
       turnQueue.resize(limits.concurrentTurns);
     },
   };
+  const services = createCommandServices(store, access, loop);
+  return loop;
 }
 
 function maintenancePeriodMs({ idleTimeoutMs }: Limits): number {
