@@ -12,7 +12,7 @@ export interface HttpEnv {
 export type HttpContext = Context<HttpEnv>;
 
 export interface Route {
-  readonly method: "GET" | "POST" | "DELETE";
+  readonly method: "GET" | "POST" | "PATCH" | "DELETE";
   readonly path: string;
   readonly answer: (c: HttpContext) => Response | Promise<Response>;
 }

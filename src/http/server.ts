@@ -14,6 +14,7 @@ import type { EventLoop, ReloadAnswer } from "../runtime/api.ts";
 import { chatRoutes } from "./chats.ts";
 import { answerTo } from "./errors.ts";
 import { type NamedHooks, hookRoutes } from "./hooks.ts";
+import { jobRoutes } from "./jobs.ts";
 import { outboxRoutes } from "./outbox.ts";
 import { createPage, isFromBrowser, loginAnswer } from "./page.ts";
 import { pairingRoutes } from "./pairing.ts";
@@ -144,6 +145,7 @@ function createApp(options: HttpServerOptions, streams: ReturnType<typeof create
   const routes = [
     ...systemRoutes(loop, clock, options.reload),
     ...chatRoutes(loop),
+    ...jobRoutes(loop),
     ...outboxRoutes(loop),
     ...pairingRoutes(loop),
     ...webhookRoutes(loop, clock),

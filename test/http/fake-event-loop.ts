@@ -2,6 +2,7 @@
 import { parseChatKey } from "../../src/core/chat-key.ts";
 import type { Content } from "../../src/core/content.ts";
 import { RequestError } from "../../src/core/errors.ts";
+import { createFakeJobs } from "./fake-jobs.ts";
 import type { ChatDetail, EventLoop, StreamEvent, StreamOptions, SystemStatus } from "../../src/runtime/api.ts";
 
 export interface FakeStream {
@@ -18,6 +19,7 @@ export interface FakeEventLoop {
   readonly calls: { readonly name: string; readonly args: readonly unknown[] }[];
   /** Resolves to the next stream that is opened. */
   readonly nextStream: () => Promise<FakeStream>;
+  readonly jobs: ReturnType<typeof createFakeJobs>;
   /** What the next call of a method does instead of succeeding. */
   readonly fail: (name: keyof EventLoop, error: unknown) => void;
 }
@@ -131,6 +133,7 @@ export function createFakeEventLoop(known: readonly string[] = ["api:alice", "te
       return chatDetail(key);
     });
 
+  const jobs = createFakeJobs();
   const loop: EventLoop = {
     start: () => Promise.resolve(),
     run: () => Promise.resolve(),
@@ -174,10 +177,8 @@ export function createFakeEventLoop(known: readonly string[] = ["api:alice", "te
       else opened.push(stream);
       return iterable;
     },
-    addCronJob: () => Promise.reject(new Error("not part of this fake")),
-    removeCronJob: () => Promise.resolve(false),
-    jobs: () => Promise.resolve({ items: [], next: undefined }),
-    jobRuns: () => Promise.resolve({ items: [], next: undefined }),
+    ...jobs,
+    configure: () => undefined,
     export: async (key) => ({ chat: await chatOf("export", key) }),
     erase: async (key) => void (await chatOf("erase", key)),
     stop: (key) => chatOf("stop", key),
@@ -210,6 +211,7 @@ export function createFakeEventLoop(known: readonly string[] = ["api:alice", "te
     isReady: () => !failures.delete("isReady"),
   };
   return {
+    jobs,
     loop,
     calls,
     nextStream: () => {
