@@ -2,7 +2,7 @@
  * Requests of the platforms. Who sends them is judged by the channel alone, over the bytes as they were sent: the rules of Host, Origin and
  * token are for people and programs. A body waits in its socket until it is its turn, so many at once cost no memory.
  */
-import type { StatusCode } from "hono/utils/http-status";
+import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { TransientError } from "../core/errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { EventLoop } from "../runtime/api.ts";
@@ -47,7 +47,8 @@ async function pass(c: HttpContext, loop: Pick<EventLoop, "webhook">, clock: Pic
     if (value !== null) c.header(name, value);
   }
   const bytes = await given.arrayBuffer();
-  return c.body(bytes.byteLength === 0 ? null : bytes, given.status as StatusCode);
+  const status = given.status as ContentfulStatusCode;
+  return bytes.byteLength === 0 ? c.body(null, status) : c.body(bytes, status);
 }
 
 /** @throws TransientError NOT_READY when no answer comes in time */

@@ -95,7 +95,7 @@ describe("token", () => {
     expect(answer.headers["www-authenticate"]).toBe(status === 401 ? 'Bearer realm="satibot"' : undefined);
   });
 
-  it.each(["/", "/api/chats", "/api/chats/api:a/stream", "/nowhere", "/webhooks/x", "/api/system?token=s3cret%2Btoken"])(
+  it.each(["/", "/api/chats", "/api/chats/api:a/stream", "/nowhere", "/webhook", "/hooks", "/api/system?token=s3cret%2Btoken"])(
     "is needed for %s",
     async (path) => {
       const rig = await openRig({ token: TOKEN });
