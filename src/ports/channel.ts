@@ -124,7 +124,7 @@ export interface OpenedFile {
   readonly bytes: AsyncIterable<Uint8Array>;
 }
 
-/** At most `count` messages in any stretch of `perMs` milliseconds, begun with a full measure. */
+/** A measure of `count` messages (1 or more), which fills up again evenly within `perMs` milliseconds. */
 export interface Rate {
   readonly count: number;
   readonly perMs: number;
@@ -134,7 +134,7 @@ export interface Rate {
 export interface ChannelAccess {
   /** Identities of people, chats and groups, or `"*"` for everybody; whoever was paired comes on top. Undefined also offers a code to the first. */
   readonly allow: readonly string[] | undefined;
-  /** Identities of people who may write and who let others in, beside the owner. */
+  /** Ids of people who may write and who let others in, beside the owner. Never names, which change hands, nor groups. */
   readonly admins?: readonly string[];
   /** Messages beyond these are refused with one reply; commands have a measure of their own. Absent: no limit. */
   readonly rate?: { readonly perUser?: Rate; readonly perChat?: Rate };

@@ -174,12 +174,12 @@ export function createAccess(
     return { admitted: { ...message, refusal: { content: reply, everyMs: REFUSAL_EVERY_MS } }, refund: () => undefined };
   };
 
-  /** Hands on; a repetition, and what could not be stored and is offered again, does not count. */
+  /** Hands on; what was not taken does not count, be it a repetition or offered again because it could not be stored. */
   const acceptMeasured = async (gate: Gate, messages: readonly InboundMessage[], accept: Accept): Promise<readonly AcceptOutcome[]> => {
     const all = messages.map((message) => measured(gate, message));
     try {
       const outcomes = await accept(all.map(({ admitted }) => admitted));
-      for (const [place, outcome] of outcomes.entries()) if (outcome === "duplicate") all[place]?.refund();
+      for (const [place, outcome] of outcomes.entries()) if (outcome !== "accepted") all[place]?.refund();
       return outcomes;
     } catch (error) {
       for (const { refund } of all) refund();

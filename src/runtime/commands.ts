@@ -6,7 +6,7 @@
 import { backoffMs } from "../core/backoff.ts";
 import { channelOf, type ChatKey } from "../core/chat-key.ts";
 import type { Content } from "../core/content.ts";
-import { RequestError, TransientError, noteOf } from "../core/errors.ts";
+import { RequestError, RuntimeError, TransientError } from "../core/errors.ts";
 import type { Sender } from "../ports/store/records.ts";
 import type { CommandCommit } from "../ports/store/store.ts";
 import type { Chats } from "./chats.ts";
@@ -79,7 +79,7 @@ export function createCommands(
         if (error instanceof RequestError) return saying(`${error.message}.`);
         log.warn({ chat: key, seq: row.seq, command: command.name, failures, err: error }, "a command failed");
         if (!(error instanceof TransientError) || failures >= TRIES_MAX)
-          return saying(`/${command.name} failed (${noteOf(error).code}); please try it again later.`);
+          return saying(`/${command.name} failed (${codeOf(error)}); please try it again later.`);
         await pause(kernel, error.retryAfterMs ?? backoffMs(BACKOFF, failures, random.next()));
       }
     }
@@ -145,4 +145,8 @@ export function createCommands(
       }
     },
   };
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof RuntimeError ? error.code : "INTERNAL";
 }

@@ -1,68 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { textContent, textOf } from "../../src/core/content.ts";
-import type { ChatKey } from "../../src/core/chat-key.ts";
 import { createPairingCode, isSameCode, readPairingCode } from "../../src/core/pairing-code.ts";
-import type { Channel, ChannelAccount } from "../../src/ports/channel.ts";
 import type { PairingCode } from "../../src/runtime/api.ts";
-import { createFakeChannel, createFakePlatform } from "../../src/testing/fake-channel.ts";
 import { createMemoryStore, type MemoryStore } from "../../src/stores/memory/store.ts";
-import { openRuntime } from "./rig.ts";
-
-const ACCOUNT: ChannelAccount = { name: "@the_bot", startUrl: "https://t.example/the_bot?start=" };
-const HOUR_MS = 3_600_000;
-
-/** A runtime whose fake platform is behind an allow list; `write` posts a private message and lets it settle. */
-async function openGate(allow: readonly string[] | undefined, store: MemoryStore = createMemoryStore()) {
-  const platform = createFakePlatform();
-  const codes: PairingCode[] = [];
-  const rig = await openRuntime({
-    store,
-    platform,
-    alter: (parts) => ({
-      ...parts,
-      tellCode: (code) => void codes.push(code),
-      channels: [withAccess(createFakeChannel({ clock: parts.clock, platform, name: "sim" }), allow)],
-    }),
-  });
-  let updates = 0;
-  const write = async (
-    text: string,
-    id: string,
-    options: { readonly name?: string; readonly update?: string; readonly group?: true } = {},
-  ) => {
-    updates += 1;
-    const chat: ChatKey = options.group ? "sim:group" : `sim:${id}`;
-    platform.post({
-      chat,
-      address: chat.slice(4),
-      externalId: options.update ?? `u${updates}`,
-      content: textContent(text),
-      sender: options.name === undefined ? { id } : { id, name: options.name },
-      identities: [id, ...(options.name === undefined ? [] : [`@${options.name.toLowerCase()}`])],
-      ...(options.group ? {} : { isPrivate: true }),
-    });
-    await rig.clock.advance(1_000);
-  };
-  const heard = (id: string): readonly string[] =>
-    platform
-      .taken()
-      .filter((part) => part.chat === `sim:${id}`)
-      .map((part) => textOf(part.content));
-  await rig.clock.advance(10);
-  return { ...rig, platform, codes, write, heard };
-}
-
-function withAccess(channel: Channel, allow: readonly string[] | undefined): Channel {
-  return {
-    ...channel,
-    access: { allow },
-    start: (host) =>
-      channel.start({
-        ...host,
-        report: (report) => host.report(report.type === "connection.opened" ? { ...report, account: ACCOUNT } : report),
-      }),
-  };
-}
+import { ACCOUNT, HOUR_MS, openGate } from "./gate-rig.ts";
 
 describe("access", () => {
   it.each([
@@ -72,14 +12,14 @@ describe("access", () => {
     [["8", "@bob"], "This bot is private. Its owner can let you in with: satibot pair approve sim 7"],
     [[], "This bot is private. Its owner can let you in with: satibot pair approve sim 7"],
   ])("with allow %j answers Ann: %s", async (allow, answer) => {
-    const { write, heard, codes } = await openGate(allow);
+    const { write, heard, codes } = await openGate({ access: { allow } });
     await write("hi", "7", { name: "Ann" });
     expect(heard("7")).toEqual([answer]);
     expect(codes).toEqual([]);
   });
 
   it("stores nothing of a stranger, confirms the message, and says so once an hour", async () => {
-    const { write, heard, store, platform, clock } = await openGate(["7"]);
+    const { write, heard, store, platform, clock } = await openGate({ access: { allow: ["7"] } });
     for (const text of ["hi", "hello?", "anybody?"]) await write(text, "666");
     expect(await store.chats.open("sim:666")).toBeUndefined();
     expect(platform.unconfirmed()).toEqual([]);
@@ -90,8 +30,8 @@ describe("access", () => {
   });
 
   it("says nothing into a group, and nothing to more than 20 strangers an hour", async () => {
-    const { write, heard, platform } = await openGate(["7"]);
-    await write("hi", "666", { group: true });
+    const { write, heard, platform } = await openGate({ access: { allow: ["7"] } });
+    await write("hi", "666", { group: "group" });
     expect(platform.taken()).toEqual([]);
     for (let id = 1_000; id < 1_030; id += 1) await write("hi", String(id));
     expect(platform.taken().length).toBeLessThanOrEqual(20);
@@ -101,7 +41,7 @@ describe("access", () => {
 
 describe("pairing", () => {
   it("offers a code, and makes the first who sends it an owner", async () => {
-    const { codes, write, heard, loop } = await openGate(undefined);
+    const { codes, write, heard, loop } = await openGate({ access: { allow: undefined } });
     expect(codes).toHaveLength(1);
     const [{ code, url, account }] = codes as [PairingCode];
     expect(code).toMatch(/^[2-9A-Z]{4}-[2-9A-Z]{4}$/);
@@ -115,7 +55,7 @@ describe("pairing", () => {
   });
 
   it("takes the code typed in any case, once, and never stores it", async () => {
-    const { codes, write, heard, store } = await openGate(undefined);
+    const { codes, write, heard, store } = await openGate({ access: { allow: undefined } });
     const code = codes[0]?.code ?? "";
     await write(code.toLowerCase().replace("-", " "), "7");
     await write(code, "8");
@@ -126,13 +66,13 @@ describe("pairing", () => {
   });
 
   it("answers a code that is delivered again after a crash as the welcome it was, in a new process too", async () => {
-    const { codes, write, heard, store, loop, settled } = await openGate(undefined);
+    const { codes, write, heard, store, loop, settled } = await openGate({ access: { allow: undefined } });
     const code = codes[0]?.code ?? "";
     await write(code, "7", { update: "u-first" });
     await write(code, "7", { update: "u-redelivered" });
     expect(heard("7")).toEqual([expect.stringContaining("Hello!"), expect.stringContaining("Hello!")]);
     await settled(loop.shutdown());
-    const next = await openGate(undefined, store);
+    const next = await openGate({ access: { allow: undefined }, store });
     expect(next.codes).toEqual([]);
     await next.write(code, "7", { update: "u-later" });
     await next.write("hi", "7");
@@ -140,7 +80,7 @@ describe("pairing", () => {
   });
 
   it("ends a code after an hour, and issues a new one on request", async () => {
-    const { codes, write, heard, clock, loop } = await openGate(undefined);
+    const { codes, write, heard, clock, loop } = await openGate({ access: { allow: undefined } });
     await clock.advance(HOUR_MS);
     await write(codes[0]?.code ?? "", "7");
     expect(heard("7")).toEqual([expect.stringContaining("too old")]);
@@ -150,7 +90,7 @@ describe("pairing", () => {
   });
 
   it("hears no sender after five wrong codes, and withdraws the code after twenty", async () => {
-    const { codes, write, heard, lines } = await openGate(undefined);
+    const { codes, write, heard, lines } = await openGate({ access: { allow: undefined } });
     const code = codes[0]?.code ?? "";
     for (let guess = 0; guess < 5; guess += 1) await write("ZZZZ-ZZZZ", "666");
     await write(code, "666");
@@ -170,7 +110,7 @@ describe("pairing", () => {
       ...store,
       kv: { ...store.kv, set: (...args) => (isBroken && args[0] === "pairing" ? Promise.reject(new Error("disk full")) : set(...args)) },
     };
-    const { codes, write, heard, clock, platform } = await openGate(undefined, failing);
+    const { codes, write, heard, clock, platform } = await openGate({ access: { allow: undefined }, store: failing });
     isBroken = true;
     await write(codes[0]?.code ?? "", "7");
     expect(platform.unconfirmed()).toHaveLength(1);
@@ -185,14 +125,14 @@ describe("pairing", () => {
     const store = createMemoryStore();
     await store.start();
     await store.kv.set("pairing", "sim", { schemaVersion: 1, people: [null, 7, { id: "7", role: "owner", sinceMs: 1 }], usedCode: 5 });
-    const { write, heard } = await openGate([], store);
+    const { write, heard } = await openGate({ access: { allow: [] }, store });
     await write("ABCD-EFGH", "666");
     await write("hi", "7");
     expect(heard("7")).toEqual(["re hi"]);
   });
 
   it("lists who asked, lets them in by approval, and out by revocation", async () => {
-    const { write, heard, loop } = await openGate([]);
+    const { write, heard, loop } = await openGate({ access: { allow: [] } });
     await write("hi", "666", { name: "Eve" });
     await write("please", "666", { name: "Eve" });
     expect((await loop.pairing.list())[0]?.requests).toEqual([{ id: "666", name: "Eve", lastAtMs: expect.any(Number), count: 2 }]);
@@ -206,14 +146,14 @@ describe("pairing", () => {
   });
 
   it("keeps at most 50 who asked, the newest", async () => {
-    const { write, loop } = await openGate([]);
+    const { write, loop } = await openGate({ access: { allow: [] } });
     for (let id = 0; id < 60; id += 1) await write("hi", String(id));
     const requests = (await loop.pairing.list())[0]?.requests ?? [];
     expect([requests.length, requests[0]?.id, requests.at(-1)?.id]).toEqual([50, "59", "10"]);
   });
 
   it("refuses what cannot be, and says what to do", async () => {
-    const { loop } = await openGate(["5"]);
+    const { loop } = await openGate({ access: { allow: ["5"] } });
     await expect(loop.pairing.issue("nowhere")).rejects.toMatchObject({ code: "NOT_FOUND", message: expect.stringContaining("(sim)") });
     await expect(loop.pairing.approve("sim", "two words")).rejects.toMatchObject({ code: "BAD_REQUEST" });
     await expect(loop.pairing.revoke("sim", "9")).rejects.toMatchObject({ code: "NOT_FOUND" });
@@ -221,7 +161,7 @@ describe("pairing", () => {
       code: "WRONG_STATE",
       message: expect.stringContaining("channels.sim.allow"),
     });
-    const open = await openGate(["*"]);
+    const open = await openGate({ access: { allow: ["*"] } });
     await expect(open.loop.pairing.issue("sim")).rejects.toMatchObject({ code: "WRONG_STATE" });
   });
 });

@@ -9,9 +9,7 @@ const NAME_CODE_POINTS_MAX = 48;
 export function harmlessName(name: string | undefined): string {
   const plain = (name ?? "")
     .toWellFormed()
-    .replace(/[\p{C}\p{Z}]+/gu, " ")
-    .replace(/[^\p{L}\p{M}\p{N}\p{Extended_Pictographic} ',-]/gu, "")
-    .trim();
-  const kept = [...plain].slice(0, NAME_CODE_POINTS_MAX).join("").trim();
+    .replace(/[^\p{L}\p{M}\p{N}\p{Extended_Pictographic}',-]+/gu, (odd) => (/[\p{C}\p{Z}]/u.test(odd) ? " " : ""));
+  const kept = [...plain.trim()].slice(0, NAME_CODE_POINTS_MAX).join("").trim();
   return kept === "" ? "Somebody" : kept;
 }

@@ -17,43 +17,40 @@ export interface Rates {
   readonly take: (buckets: readonly (readonly [name: string, rate: Rate | undefined])[]) => Taken;
 }
 
-interface Bucket {
-  left: number;
-  atMs: number;
-}
-
 /** Buckets kept; of more people and chats than these, whoever has been silent longest begins anew. */
 const BUCKETS_MAX = 10_000;
+/** Sums of fractions come out a little wrong. */
+const TOLERANCE_MS = 0.001;
 
 export function createRates(clock: Pick<Clock, "monotonic">): Rates {
-  /** In the order in which they were touched. */
-  const buckets = new Map<string, Bucket>();
+  /** When each bucket is full again, in the order in which they were touched. */
+  const fullAtMs = new Map<string, number>();
 
-  const touch = (name: string, rate: Rate): Bucket => {
-    const nowMs = clock.monotonic();
-    const bucket = buckets.get(name) ?? { left: rate.count, atMs: nowMs };
-    bucket.left = Math.min(rate.count, bucket.left + ((nowMs - bucket.atMs) * rate.count) / rate.perMs);
-    bucket.atMs = nowMs;
-    buckets.delete(name);
-    buckets.set(name, bucket);
-    const [oldest] = buckets.keys();
-    if (buckets.size > BUCKETS_MAX && oldest !== undefined) buckets.delete(oldest);
-    return bucket;
+  const touch = (name: string, atMs: number): void => {
+    fullAtMs.delete(name);
+    fullAtMs.set(name, atMs);
+    const [oldest] = fullAtMs.keys();
+    if (fullAtMs.size > BUCKETS_MAX && oldest !== undefined) fullAtMs.delete(oldest);
   };
 
   return {
     take: (wanted) => {
-      const limited = wanted.flatMap(([name, rate]) => (rate ? [{ rate, bucket: touch(name, rate) }] : []));
-      const empty = limited.find(({ bucket }) => bucket.left < 1);
-      if (empty) {
-        const { rate, bucket } = empty;
-        return { isGranted: false, rate, waitMs: ((1 - bucket.left) * rate.perMs) / rate.count };
-      }
-      for (const { bucket } of limited) bucket.left -= 1;
+      const nowMs = clock.monotonic();
+      const limited = wanted.flatMap(([name, rate]) => {
+        if (!rate) return [];
+        const full = Math.min(Math.max(nowMs, fullAtMs.get(name) ?? nowMs), nowMs + rate.perMs);
+        const oneMs = rate.perMs / rate.count;
+        // Full in time for all but one of the measure: then one is left.
+        return [{ name, rate, full, oneMs, waitMs: full - nowMs - (rate.perMs - oneMs) }];
+      });
+      for (const { name, full } of limited) touch(name, full);
+      const empty = limited.find(({ waitMs }) => waitMs > TOLERANCE_MS);
+      if (empty) return { isGranted: false, rate: empty.rate, waitMs: empty.waitMs };
+      for (const { name, full, oneMs } of limited) touch(name, full + oneMs);
       return {
         isGranted: true,
         refund: () => {
-          for (const { bucket, rate } of limited) bucket.left = Math.min(rate.count, bucket.left + 1);
+          for (const { name, oneMs } of limited) touch(name, (fullAtMs.get(name) ?? 0) - oneMs);
         },
       };
     },

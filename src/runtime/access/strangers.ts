@@ -35,6 +35,7 @@ export interface Strangers {
 
 const NAMESPACE = "strangers";
 const STRANGERS_MAX = 50;
+const NAME_UNITS_MAX = 128;
 const KEPT_MS = 30 * 86_400_000;
 
 export function createStrangers({ store, clock }: Pick<Kernel, "store" | "clock">, channel: string): Strangers {
@@ -99,7 +100,7 @@ export function createStrangers({ store, clock }: Pick<Kernel, "store" | "clock"
       const stranger: Stranger = {
         ...before,
         id,
-        ...(name === undefined ? {} : { name }),
+        ...(name === undefined ? {} : { name: name.slice(0, NAME_UNITS_MAX) }),
         ...(isPrivate ? { chat, address } : {}),
         ...(isLong ? { deniedAtMs: undefined } : {}),
         lastAtMs: now,
