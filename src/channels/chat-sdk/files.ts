@@ -106,20 +106,30 @@ export function createFiles(mask: Mask): Files {
     };
   };
 
-  const fetchOf = async (adapter: Adapter, ref: string): Promise<Fetch> => {
-    const { thread, message, index, attachment } = parseRef(ref);
-    if (attachment.fetchMetadata ?? attachment.url) {
-      const fetch = adapter.rehydrateAttachment?.(attachment).fetchData;
-      if (fetch) return fetch;
+  const rehydrated = async (adapter: Adapter, attachment: FileRef["attachment"]): Promise<ArrayBuffer | Uint8Array | undefined> => {
+    const fetch = adapter.rehydrateAttachment?.(attachment).fetchData;
+    if (!fetch) return undefined;
+    try {
+      return await fetch();
+    } catch (error) {
+      // The Slack adapter's own metadata names a workspace, for which one that serves a single workspace has no installation.
+      const isMetadataAtFault = attachment.url !== undefined && attachment.fetchMetadata !== undefined;
+      if (!isMetadataAtFault || failureOf(error, mask).kind !== "unauthorized") throw error;
+      return rehydrated(adapter, { ...attachment, fetchMetadata: undefined });
     }
+  };
+
+  const fetchAgain = async (adapter: Adapter, ref: string): Promise<ArrayBuffer | Uint8Array> => {
+    const { thread, message, index, attachment } = parseRef(ref);
+    const isDescribed = attachment.fetchMetadata !== undefined || attachment.url !== undefined;
+    const given = isDescribed ? await rehydrated(adapter, attachment) : undefined;
+    if (given) return given;
     const kept = live.get(ref);
-    if (kept) return kept;
+    if (kept) return kept();
     const again = (await adapter.fetchMessage?.(thread, message))?.attachments[index];
     const fetch = again && liveFetch(again);
-    if (fetch) return fetch;
-    const why = adapter.fetchMessage
-      ? "the message or its file is gone"
-      : `the ${adapter.name} adapter cannot fetch a file again after a restart`;
+    if (fetch) return fetch();
+    const why = adapter.fetchMessage ? "it is gone" : `the ${adapter.name} adapter cannot fetch it again after a restart`;
     throw new TerminalError("CHANNEL_REFUSED", `file of message ${message}: ${why}; ask the person to send it again`);
   };
 
@@ -136,7 +146,7 @@ export function createFiles(mask: Mask): Files {
       if ((attachment.size ?? 0) > maxBytes) throw tooLarge(attachment.size ?? 0);
       let given: ArrayBuffer | Uint8Array;
       try {
-        given = await Promise.race([aborted(signal), fetchOf(adapter, ref).then((fetch) => fetch())]);
+        given = await Promise.race([aborted(signal), fetchAgain(adapter, ref)]);
       } catch (error) {
         if (error instanceof TerminalError || error instanceof TransientError) throw error;
         const failure = failureOf(error, mask);

@@ -6,6 +6,8 @@ export interface Profile {
   readonly limits: ChannelLimits;
   /** It learns who it is while it initialises; without that it would answer itself. */
   readonly knowsItself: boolean;
+  /** Values that the adapter would wait for although nobody here uses them: asking fails at once. */
+  readonly unwanted?: RegExp;
   /** The factory's options with what this runtime needs of them. */
   readonly prepare: (options: Readonly<Record<string, unknown>>, logger: object) => Record<string, unknown>;
 }
@@ -40,6 +42,8 @@ const silence = {
 const SLACK: Profile = {
   limits: { textUnits: 11_000, canEdit: true, pace: { chatMs: 1_000, editMs: 1_200 } },
   knowsItself: true,
+  // It holds each message with a link for two seconds, of Slack's three, until Slack has sent a preview of the page.
+  unwanted: /^slack:unfurls?:/,
   prepare: (options, logger) => ({
     logger,
     ...options,

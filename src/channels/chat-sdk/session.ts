@@ -81,6 +81,7 @@ export function openSession(options: SessionOptions): Session {
     scopes,
     clock,
     nextToken: nextId,
+    unwanted: profile.unwanted,
   });
   const arrivals = createArrivals({ host, scopes, counters, clock, signal: ending.signal, mask, name, log });
   const instance = createChatInstance({

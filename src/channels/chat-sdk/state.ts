@@ -17,6 +17,8 @@ export interface StateOptions {
   readonly clock: Pick<Clock, "now">;
   /** A token that no other lock has. */
   readonly nextToken: () => string;
+  /** Keys whose `get` fails at once. */
+  readonly unwanted: RegExp | undefined;
 }
 
 export interface BridgeState extends StateAdapter {
@@ -79,7 +81,7 @@ function createLocks(
 }
 
 /** The state that adapters get from `getState()`. */
-export function createState({ values, threads, scopes, clock, nextToken }: StateOptions): BridgeState {
+export function createState({ values, threads, scopes, clock, nextToken, unwanted }: StateOptions): BridgeState {
   const live = (entry: Entry | undefined): Entry | undefined =>
     entry?.expiresAtMs !== undefined && entry.expiresAtMs <= clock.now() ? undefined : entry;
   const read = async (cells: Cells, key: string): Promise<Entry | undefined> => {
@@ -121,7 +123,10 @@ export function createState({ values, threads, scopes, clock, nextToken }: State
     ...createLocks(clock, nextToken),
     connect: async () => undefined,
     disconnect: async () => undefined,
-    get: async <T>(key: string) => ((await read(values, valueKey(key)))?.value ?? null) as T | null,
+    get: async <T>(key: string) => {
+      if (unwanted?.test(key)) throw new TerminalError("CHANNEL_REFUSED", "this value is not kept; go on without it");
+      return ((await read(values, valueKey(key)))?.value ?? null) as T | null;
+    },
     set: async (key, value, ttlMs) => {
       const entry = entryOf(key, value, ttlMs);
       await write(values, valueKey(key), () => entry);
