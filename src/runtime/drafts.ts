@@ -4,7 +4,7 @@
  * commit puts the final part in its place. Until the draft may start, deltas only go to the stream.
  */
 import { channelOf, type ChatKey } from "../core/chat-key.ts";
-import { interrupted, textContent, type Content } from "../core/content.ts";
+import { interrupted, textContent, textOf, type Content } from "../core/content.ts";
 import { TransientError } from "../core/errors.ts";
 import type { Channel } from "../ports/channel.ts";
 import type { CancelTimer } from "../ports/clock.ts";
@@ -45,6 +45,7 @@ interface Draft {
 /** An answer that is whole sooner is shown at once. */
 const FIRST_MS = 800;
 const EDIT_MS = 1_000;
+const MARK_UNITS = textOf(interrupted(textContent(""))).length;
 /** Longest that a turn's end waits for what is on its way. */
 const END_MS_MAX = 10_000;
 const MARK_MS_MAX = 2_000;
@@ -99,8 +100,8 @@ export function createDrafts(
     });
   };
 
-  /** What of a text fits one message. */
-  const first = (draft: Draft, text: string): string => splitText(text, draft.channel.limits.textUnits)[0] ?? "";
+  /** What of a text fits one message, together with the mark that it may get. */
+  const first = (draft: Draft, text: string): string => splitText(text, draft.channel.limits.textUnits - MARK_UNITS)[0] ?? "";
 
   /** Answers when to look again; undefined: not before something happens. */
   const keep = async (draft: Draft): Promise<number | undefined> => {

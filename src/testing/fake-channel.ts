@@ -35,6 +35,7 @@ export interface TakenPart {
   readonly platformId: string;
   /** Epoch milliseconds by the platform's clock; 0 without one. */
   readonly atMs: number;
+  readonly isEdited?: true;
 }
 
 export interface FakePlatformOptions {
@@ -138,7 +139,7 @@ export function createFakePlatform(options: FakePlatformOptions = {}): FakePlatf
     const place = taken.findLastIndex((part) => part.platformId === platformId);
     const known = taken[place];
     if (!known) throw new TerminalError("CHANNEL_REFUSED", `${request.address}: message ${platformId} is not here; send it anew`);
-    taken[place] = { ...known, content, idempotencyKey };
+    taken[place] = { ...known, content, idempotencyKey, isEdited: true };
     edits.push(taken[place]);
     changed();
     return { platformId };

@@ -26,7 +26,7 @@ async function openEditing(agent: (clock: () => Clock) => Agent, options: RigOpt
     agent: agent(() => clock!),
     alter: (parts) => {
       clock = parts.clock;
-      const limits = { textUnits: 40, canEdit: true, pace: { editMs: 1_000 }, typingMs: 5_000 };
+      const limits = { textUnits: 120, canEdit: true, pace: { editMs: 1_000 }, typingMs: 5_000 };
       return { ...parts, channels: [createFakeChannel({ clock: parts.clock, platform, name: "sim", limits })] };
     },
   });
@@ -61,13 +61,13 @@ it("says a short answer once, without a draft", async () => {
 });
 
 it("keeps what does not fit the first message for the messages after it", async () => {
-  const words = Array.from({ length: 12 }, (_, place) => `word-${place} `);
+  const words = Array.from({ length: 30 }, (_, place) => `word-${place} `);
   const { post, clock, shown } = await openEditing((now) => slowly(now, words));
   post("go on", "1");
-  await clock.advance(10_000);
+  await clock.advance(20_000);
   expect(shown().join("")).toBe(words.join(""));
   expect(shown().length).toBeGreaterThan(1);
-  expect(shown().every((text) => text.length <= 40)).toBe(true);
+  expect(shown().every((text) => text.length <= 120)).toBe(true);
 });
 
 it("lets a command's reply pass the draft", async () => {

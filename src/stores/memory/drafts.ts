@@ -1,5 +1,6 @@
 /** The draft of an open turn: a part that is shown while it grows, at most one a chat. */
 import { interrupted, type Content } from "../../core/content.ts";
+import type { ErrorNote } from "../../core/errors.ts";
 import { numberOf, type Chat, type Part } from "./disk.ts";
 import { removeOrdered } from "./ordered.ts";
 
@@ -13,9 +14,17 @@ export function draftOf(chat: Chat, turnId: string): Part | undefined {
   return chat.unsettled.find((part) => part.isDraft && part.turnId === turnId);
 }
 
-export function forgetDraft(chat: Chat, part: Part): void {
+function forgetDraft(chat: Chat, part: Part): void {
   removeOrdered(chat.unsettled, part, numberOf);
   removeOrdered(chat.parts, part, numberOf);
+}
+
+/** It stays, as a dead part, where an earlier send of it may have arrived. */
+export function refuseDraft(chat: Chat, part: Part, error: ErrorNote): void {
+  if (!part.ambiguous) return forgetDraft(chat, part);
+  removeOrdered(chat.unsettled, part, numberOf);
+  delete part.isDraft;
+  Object.assign(part, { status: "dead", isEnding: false, turnId: `${part.turnId}.draft`, error: { ...error } } satisfies Partial<Part>);
 }
 
 /** The final reply takes the place of the draft, which is no part any longer. */

@@ -3,7 +3,7 @@ import type { ChatKey } from "../../core/chat-key.ts";
 import type { Content } from "../../core/content.ts";
 import type { OutboxPart, Page, PageRequest, PartStatus } from "../../ports/store/records.ts";
 import type { OutboxStore, SendOutcome, TakeResult } from "../../ports/store/store.ts";
-import { forgetDraft, type Shown } from "./drafts.ts";
+import { refuseDraft, type Shown } from "./drafts.ts";
 import { findOrdered, insertOrdered, placeFrom, removeOrdered } from "./ordered.ts";
 import { meet, numberOf, type Chat, type Disk, type Part } from "./disk.ts";
 
@@ -184,7 +184,7 @@ function applyOutcome(disk: Disk, chat: Chat, part: Part, outcome: SendOutcome, 
       return;
     case "refused": {
       if (outcome.error.code === "CHAT_UNREACHABLE") chat.settings = { ...chat.settings, unreachable: String(atMs) };
-      if (part.isDraft || part.isEnding) return forgetDraft(chat, part);
+      if (part.isDraft || part.isEnding) return refuseDraft(chat, part, outcome.error);
       const rest = chat.unsettled.filter((other) => other.number >= part.number && other.turnId === part.turnId);
       for (const one of rest) {
         one.error = { ...outcome.error };

@@ -49,15 +49,25 @@ export function interruptDraft(engine: Engine, chat: ChatRow, turnId: string, co
   engine.run("UPDATE outbox SET status = ?, draft = ?, content = ? WHERE id = ?", status, draftNow, text, part.id);
 }
 
-/** A draft was sent, or refused (`platformId` null). */
+/** A draft was sent, or refused (`platformId` null). A refused one stays, as a dead part, where an earlier send of it may have arrived. */
 export function settleDraft(
   engine: Engine,
   chat: ChatRow,
-  { id, attempt, platformId }: { readonly id: number; readonly attempt: number; readonly platformId: string | null },
+  {
+    id,
+    attempt,
+    platformId,
+    error,
+  }: { readonly id: number; readonly attempt: number; readonly platformId: string | null; readonly error: string },
 ): void {
   const part = engine.get<PartSql>("SELECT * FROM outbox WHERE id = ? AND attempts = ? AND draft > 0", id, attempt);
   if (!part) return;
-  if (platformId === null) return forget(engine, chat, part);
+  if (platformId === null && part.ambiguous === 0) return forget(engine, chat, part);
+  if (platformId === null) {
+    const groupId = `${part.group_id}.draft`;
+    engine.run("UPDATE outbox SET status = 'dead', draft = 0, group_id = ?, error = ? WHERE id = ?", groupId, error, part.id);
+    return settled(engine, chat, part, "dead");
+  }
   // Its turn ended meanwhile: what it was stored with since is shown by an edit.
   const status = part.draft === 1 ? "draft" : "waiting";
   engine.run("UPDATE outbox SET status = ?, draft = draft % 2, platform_id = ?, error = NULL WHERE id = ?", status, platformId, id);

@@ -106,7 +106,7 @@ function settleSending(engine: Engine, chat: ChatRow, [, id, attempt, outcome, d
   );
   if (outcome === "sent") chat.reply_at = atMs;
   else if (isUnreachable(detail)) noteUnreachable(engine, chat, atMs);
-  if (!part) return settleDraft(engine, chat, { id, attempt, platformId: outcome === "sent" ? detail : null });
+  if (!part) return settleDraft(engine, chat, { id, attempt, platformId: outcome === "sent" ? detail : null, error: detail });
   settled(engine, chat, part, status);
   if (outcome !== "sent") refuseRest(engine, chat, part, detail);
 }

@@ -65,13 +65,21 @@ export function simulatedAgent(parts: {
       account.stepped(turn);
       await delay(clock, dice.roll(50, "write", text, turn.attempt));
       if (turn.trigger === "cron") return yield `tick ${turn.turnId}`;
-      yield `re ${text}`;
+      yield* spoken(clock, `re ${text}`, (place) => dice.roll(dice.has("drafts") ? 2_500 : 1, "speak", text, turn.attempt, place));
       for (let part = 2; part <= count; part += 1) yield [{ type: "text", text: `re ${text} part ${part}` }];
     } finally {
       ended();
       signal.removeEventListener("abort", ended);
     }
   };
+}
+
+/** A word at a time, where the world has pauses between them. */
+async function* spoken(clock: Clock, text: string, pauseMs: (place: number) => number): AsyncGenerator<string> {
+  for (const [place, word] of text.split(/(?<= )/).entries()) {
+    yield word;
+    await delay(clock, pauseMs(place));
+  }
 }
 
 export function delay(clock: Clock, ms: number): Promise<void> {

@@ -2,7 +2,11 @@
 import { bodyHash } from "../../core/body-hash.ts";
 import { AmbiguousError, TransientError } from "../../core/errors.ts";
 
-/** Every kind of fault. A seed has each of them or not, so that every combination comes up. */
+/**
+ * Every kind of fault; the last three are what a platform asks of those who talk to it: replies that are shown while they grow, a pace, and
+ * silence that says that a connection is dead. A seed has each of
+ * them or not, so that every combination comes up.
+ */
 export const FAULTS = [
   "crash",
   "drain",
@@ -22,6 +26,9 @@ export const FAULTS = [
   "poison",
   "clockStep",
   "command",
+  "drafts",
+  "pace",
+  "silence",
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 

@@ -1,5 +1,6 @@
 /** One process of a simulated world, from its start to its drain or its death. */
 import type { Log } from "../../ports/log.ts";
+import type { ChannelLimits } from "../../ports/channel.ts";
 import type { Store } from "../../ports/store/store.ts";
 import type { EventLoop } from "../../runtime/api.ts";
 import { assembleEventLoop, type EventLoopParts } from "../../runtime/event-loop.ts";
@@ -40,6 +41,16 @@ const SILENT: Log = { debug: () => undefined, info: () => undefined, warn: () =>
 /** Beyond `drainTimeout` a drain may take as long as its slowest commits. */
 const DRAIN_SLACK_MS = 30_000;
 
+function limitsOf(dice: Dice): ChannelLimits {
+  return {
+    textUnits: 4_096,
+    canEdit: dice.has("drafts"),
+    pace: dice.has("pace") ? { channelMs: 15, chatMs: 120, editMs: 300 } : { editMs: 300 },
+    typingMs: 4_000,
+    ...(dice.has("silence") ? { silenceMaxMs: 45_000 } : {}),
+  };
+}
+
 export function beginLife(parts: LifeParts): Life {
   const { seed, number, dice, world, store, platform, account, note } = parts;
   const clock = mortalClock(world);
@@ -66,7 +77,7 @@ export function beginLife(parts: LifeParts): Life {
     random: createSeededRandom(seed * 31 + number, `l${number}.`),
     log: SILENT,
     ...(parts.limits ? { limits: parts.limits } : {}),
-    channels: [createFakeChannel({ clock, platform, name: PLATFORM })],
+    channels: [createFakeChannel({ clock, platform, name: PLATFORM, limits: limitsOf(dice) })],
   };
   const loop = assembleEventLoop(parts.alter?.(assembled) ?? assembled);
   note(`process ${number} begins`);

@@ -312,8 +312,8 @@ async function checkRest(life: Life, clock: VirtualClock, account: Account, limi
 
 /** What an agent of this world may ask to wait. */
 const LONGEST_BACKOFF_MS = 90_000;
-/** The supervisor's maintenance, and the channel's watch. */
-const RESTING_TIMERS = 2;
+/** The supervisor's maintenance, the channel's watch, and its look at silence. */
+const RESTING_TIMERS = 3;
 
 async function advance(clock: VirtualClock, ms: number): Promise<void> {
   const untilMs = clock.monotonic() + ms;

@@ -31,12 +31,12 @@ const settle = (store: Store, part: OutboxPart, outcome: SendOutcome): Promise<T
   store.outbox.settle({ chat: CHAT, id: part.id, attempt: part.attempts, outcome, lazy: false, atMs: START_MS }, { maxAgeMs: MAX_AGE_MS });
 
 const sent = (platformId: string): SendOutcome => ({ type: "sent", platformId });
-const RETRY: SendOutcome = {
+const RETRY = {
   type: "retry",
   ambiguous: false,
   nextTryAtMs: START_MS + 9,
   error: { code: "CHANNEL_UNAVAILABLE", message: "later" },
-};
+} as const satisfies SendOutcome;
 const REFUSED: SendOutcome = { type: "refused", error: { code: "CHANNEL_REFUSED", message: "no" } };
 
 /** Sends the draft, which the platform shows as message `m1`. */
@@ -100,6 +100,21 @@ function growingLaws(on: On): void {
       await settle(store, await take(store), REFUSED);
       expect(await parts(store)).toEqual([]);
       expect((await recordOf(store)).unsettledParts).toBe(0);
+    }),
+  );
+
+  it(
+    "stays as a dead part beside the reply when it is refused after a send that may have arrived",
+    on(async ({ store }) => {
+      const { turn } = await begin(store);
+      await settle(store, await take(store), { ...RETRY, ambiguous: true });
+      await settle(store, await take(store, START_MS + 9), REFUSED);
+      await store.turns.commit(turnCommit(turn));
+      expect(await parts(store)).toMatchObject([
+        { status: "dead", ambiguous: true, turnId: "turn-1.draft", error: { code: "CHANNEL_REFUSED" } },
+        { status: "waiting", ambiguous: false, turnId: "turn-1" },
+      ]);
+      expect((await recordOf(store)).unsettledParts).toBe(1);
     }),
   );
 
