@@ -45,6 +45,40 @@ const variants: Readonly<
     }),
     shows: /people said/,
   },
+  "shows a growing reply by new messages": {
+    alter: (parts) => ({
+      ...parts,
+      channels: parts.channels!.map(({ edit, ...channel }) => ({
+        ...channel,
+        ...(edit ? { edit: async (request) => void (await channel.deliver(request)) } : {}),
+      })),
+    }),
+    shows: /stored nowhere|sent twice|was sent as/,
+  },
+  "sends a reply beside its draft": {
+    alter: withStore(({ outbox, turns }) => {
+      const drafts = new Map<string, string>();
+      return {
+        outbox: {
+          ...outbox,
+          draft: async (request) => {
+            const part = await outbox.draft(request);
+            if (typeof part !== "string") drafts.set(request.turnId, part.id);
+            return part;
+          },
+        },
+        turns: {
+          ...turns,
+          commit: async (commit) => {
+            const draft = drafts.get(commit.turnId);
+            if (draft !== undefined) await outbox.purge(draft);
+            return turns.commit(commit);
+          },
+        },
+      };
+    }),
+    shows: /stored nowhere/,
+  },
   "has no dedupe": {
     alter: withStore(({ inbox }) => ({
       inbox: { ...inbox, append: (rows) => inbox.append(rows.map((row) => ({ ...row, dedupe: undefined }))) },
