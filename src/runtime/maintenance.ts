@@ -1,4 +1,5 @@
 /** What is done from time to time, and once at boot: take up what waits, refill the heap, passivate, delete what is too old. */
+import type { ChatRecord } from "../ports/store/records.ts";
 import type { Chats } from "./chats.ts";
 import type { Commands } from "./commands.ts";
 import type { Deliveries } from "./deliveries.ts";
@@ -51,6 +52,23 @@ export function createMaintenance(
     await jobs.refill();
   };
 
+  const takeUp = (record: ChatRecord): void => {
+    const entry = chats.get(record.key);
+    if (!entry && (record.waiting > 0 || record.openTurn)) chats.open(chats.prepare(record.key), record);
+    // A net: rows that wait beside an actor at rest. Either it is about to hear of them, or a wake-up was lost.
+    else if (entry?.actor && record.waiting > 0 && entry.state === "idle" && !entry.mail && entry.pins === 0) chats.discard(entry);
+  };
+
+  /** Commands come before the messages that wait: what somebody stopped before a crash is not answered after it. */
+  const catchUp = async (record: ChatRecord): Promise<void> => {
+    try {
+      await commands.catchUp(record.key);
+    } catch (error) {
+      log.error({ chat: record.key, err: error }, "stored command failed");
+    }
+    if ((record.waiting > 0 || record.openTurn) && !chats.get(record.key) && !kernel.closed.aborted) chats.wake(record.key);
+  };
+
   const recover = async (): Promise<void> => {
     let cursor: string | undefined;
     try {
@@ -58,12 +76,8 @@ export function createMaintenance(
         const page = await store.chats.needingWork({ limit: PAGE, cursor });
         for (const record of page.items) {
           if (record.unsettledParts > 0) deliveries.wake(record.key);
-          if (record.waitingCommands > 0)
-            commands.catchUp(record.key).catch((error: unknown) => log.error({ chat: record.key, err: error }, "stored command failed"));
-          const entry = chats.get(record.key);
-          if (!entry && (record.waiting > 0 || record.openTurn)) chats.open(chats.prepare(record.key), record);
-          // A net: rows that wait beside an actor at rest. Either it is about to hear of them, or a wake-up was lost.
-          else if (entry?.actor && record.waiting > 0 && entry.state === "idle" && !entry.mail && entry.pins === 0) chats.discard(entry);
+          if (record.waitingCommands > 0) void catchUp(record);
+          else takeUp(record);
         }
         cursor = page.next;
         if (cursor === undefined) return turnQueue.recovered();
