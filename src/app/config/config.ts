@@ -11,6 +11,7 @@ import { type ChannelConfig, readChannels } from "./channels.ts";
 import { check } from "./check.ts";
 import { readConfigFile } from "./config-file.ts";
 import { type Environment, substitute, withEnvironment } from "./environment.ts";
+import { type HeartbeatConfig, type PingConfig, heartbeatConfig } from "./heartbeat-fields.ts";
 import { isPlainObject } from "./plain-object.ts";
 import { type Problem, type Source, configError } from "./problem.ts";
 import { type logLevels, sections } from "./sections.ts";
@@ -39,6 +40,10 @@ export interface Config {
   /** The page at `/`. */
   readonly web: boolean;
   readonly cron: readonly CronJobInput[];
+  /** Undefined: the runtime does not look around by itself. */
+  readonly heartbeat: HeartbeatConfig | undefined;
+  /** Undefined: nobody is told that the daemon works. */
+  readonly ping: PingConfig | undefined;
   readonly limits: Limits;
   readonly http: HttpConfig;
   /** `watch`: the file is read again whenever it changes. */
@@ -93,6 +98,8 @@ async function readConfig({ cwd, configPath, env }: LoadOptions, only: readonly 
   const source: Source = { file: found?.file, text: found?.text, variables };
 
   const { channels: channelValues, ...rest } = values;
+  if (rest.heartbeat === false) delete rest.heartbeat;
+  if (rest.heartbeat === true) rest.heartbeat = {};
   const channels = readChannels(channelValues, env, problems);
   const checked = check(sections, rest, [], problems);
   const store = checked === undefined ? undefined : readStore(checked.store, cwd, problems);
@@ -104,6 +111,9 @@ async function readConfig({ cwd, configPath, env }: LoadOptions, only: readonly 
     store,
     ...channels,
     cron: checked.cron,
+    heartbeat: undefined,
+    ping: undefined,
+    ...(checked.heartbeat === undefined ? {} : heartbeatConfig(checked.heartbeat, cwd)),
     limits: {
       concurrentTurns: limits.concurrentTurns,
       inboxPerChat: limits.inboxPerChat,

@@ -2,6 +2,7 @@ import * as z from "zod";
 import { formatDuration } from "../../core/duration.ts";
 import type { ChannelConfig } from "./channels.ts";
 import type { Config } from "./config.ts";
+import type { HeartbeatConfig } from "./heartbeat-fields.ts";
 import { wholeFile } from "./sections.ts";
 
 /** What stands where a secret was. */
@@ -21,7 +22,14 @@ export function describeConfig(config: Config): Readonly<Record<string, unknown>
       web: config.web,
       ...Object.fromEntries(config.channels.map((channel) => [channel.name, describeChannel(channel)])),
     },
-    cron: config.cron.map((job) => ({ id: job.id, schedule: job.schedule, deliver: job.deliver?.chat ?? "nowhere" })),
+    cron: config.cron.map(({ id, schedule, deliver, message: _, name: __, ...policies }) => ({
+      id,
+      schedule,
+      deliver: deliver ?? "nowhere",
+      ...policies,
+    })),
+    heartbeat: config.heartbeat === undefined ? "off" : describeHeartbeat(config.heartbeat),
+    ping: config.ping === undefined ? "none" : { url: MASK, every: formatDuration(config.ping.everyMs) },
     limits: Object.fromEntries(
       Object.entries(config.limits).map(([key, value]: [string, number]) =>
         key.endsWith("Ms") ? [key.slice(0, -2), formatDuration(value)] : [key, value],
@@ -30,6 +38,19 @@ export function describeConfig(config: Config): Readonly<Record<string, unknown>
     http: { ...config.http, token: config.http.token === undefined ? "none" : MASK },
     reload: config.reload,
     log: { level: config.log.level ?? "info, at a prompt warn" },
+  };
+}
+
+function describeHeartbeat({ everyMs, file, activeHours, deliverTo, history, timeoutMs }: HeartbeatConfig): object {
+  const clock = (minute: number): string => `${String(Math.floor(minute / 60)).padStart(2, "0")}:${String(minute % 60).padStart(2, "0")}`;
+  return {
+    every: formatDuration(everyMs),
+    file,
+    activeHours:
+      activeHours === undefined ? "always" : `${clock(activeHours.fromMinute)} to ${clock(activeHours.toMinute)} ${activeHours.timezone}`,
+    deliver: deliverTo.length === 0 ? "nowhere" : deliverTo,
+    history,
+    timeout: timeoutMs === undefined ? "limits.turnTimeout" : formatDuration(timeoutMs),
   };
 }
 
@@ -45,7 +66,7 @@ function describeChannel({ kind, token, mode, apiRoot, allow }: ChannelConfig): 
 
 /** Every secret of a configuration, for the log to mask. */
 export function secretsOf(config: Config): readonly string[] {
-  return [config.http.token, ...config.channels.map((channel) => channel.token)].filter((secret) => secret !== undefined);
+  return [config.http.token, config.ping?.url, ...config.channels.map((channel) => channel.token)].filter((secret) => secret !== undefined);
 }
 
 /** The JSON Schema (draft 2020-12) of a configuration file. */

@@ -5,6 +5,7 @@
 import * as z from "zod";
 import { DEFAULT_LIMITS } from "../../core/limits.ts";
 import { cronJob } from "./cron-fields.ts";
+import { heartbeat } from "./heartbeat-fields.ts";
 import { allowList, duration, secret, url, wholeNumber } from "./fields.ts";
 
 export const DEFAULT_STORE = "sqlite:./data/satibot.db";
@@ -78,6 +79,7 @@ export const sections = z.strictObject(
       )
       .prefault({}),
     cron: z.array(cronJob, { error: "must be a list of jobs" }).default([]),
+    heartbeat: heartbeat.optional(),
     limits: limits.prefault({}),
     http: http.prefault({}),
     reload: z
@@ -113,6 +115,7 @@ export const onOff = z.boolean({ error: "must be true or false" });
 
 /** The whole file, as `config schema` prints it. */
 export const wholeFile = sections.extend({
+  heartbeat: z.union([z.boolean(), heartbeat]).optional(),
   channels: z
     .object({ terminal: onOff.optional(), web: onOff.optional() })
     .catchall(z.union([z.boolean(), telegram]))

@@ -24,14 +24,12 @@ export function splitUnsupported(file: Readonly<Record<string, unknown>>): {
   const rest: Record<string, unknown> = { ...file };
   for (const [key, what] of [
     ["agent", "model providers do not exist in this version; remove it for the echo agent, or give your own agent to createGateway"],
-    ["heartbeat", "the heartbeat does not exist in this version; remove it, or write a cron job with `every`"],
     ["hooks", "webhook triggers do not exist in this version; remove it, and post to /api/chats/KEY/messages instead"],
   ] as const) {
     if (rest[key] === undefined || rest[key] === null || rest[key] === false) continue;
     say([key], what);
   }
   delete rest.agent;
-  delete rest.heartbeat;
   delete rest.hooks;
 
   if (typeof rest.store === "string" && /^postgres(ql)?:/.test(rest.store)) {
@@ -50,20 +48,5 @@ export function splitUnsupported(file: Readonly<Record<string, unknown>>): {
     }
     rest.overlap = overlap;
   }
-  if (Array.isArray(rest.cron))
-    rest.cron = rest.cron.map((job: unknown, place) => (isPlainObject(job) ? withoutJobPolicies(job, place, say) : job));
   return { rest, problems };
-}
-
-function withoutJobPolicies(
-  job: Readonly<Record<string, unknown>>,
-  place: number,
-  say: (path: Problem["path"], message: string) => void,
-): unknown {
-  const rest = { ...job };
-  for (const key of ["missed", "session", "overlap"]) {
-    if (rest[key] !== undefined) say(["cron", place, key], `cron policies do not exist in this version; remove ${key}`);
-    delete rest[key];
-  }
-  return rest;
 }

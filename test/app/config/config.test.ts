@@ -288,10 +288,8 @@ describe("what this version cannot do", () => {
     ["channels: { whatsapp: { accessToken: x } }", "channels.whatsapp"],
     ["channels: { slack: { adapter: x } }", "channels.slack"],
     ["channels: { telegram: { token: '1:a', mode: webhook } }", "channels.telegram.mode"],
-    ["heartbeat: { every: 30m }", "heartbeat"],
     ["hooks: { deploy: { token: x } }", "hooks"],
     ["store: postgres://localhost/x", "store"],
-    ["cron: [{ id: x, message: hi, schedule: { every: 1m }, missed: once }]", "cron[0].missed"],
   ])("is refused, never ignored: %s", async (text, path) => {
     const error = await failure(loadYaml(`${text}\n`));
     expect(error).toMatchObject({ code: "CONFIG_UNSUPPORTED", path });
@@ -330,7 +328,7 @@ describe("descriptions", () => {
 
   it("give a JSON Schema that knows every section and refuses others", () => {
     const schema = configJsonSchema() as { properties: Record<string, { properties?: object }>; additionalProperties: boolean };
-    expect(Object.keys(schema.properties).sort()).toEqual(["channels", "cron", "http", "limits", "log", "overlap", "reload", "store"]);
+    expect(Object.keys(schema.properties).sort()).toEqual(["channels", "cron", "heartbeat", "http", "limits", "log", "overlap", "reload", "store"]);
     expect(Object.keys(schema.properties.limits?.properties ?? {})).toHaveLength(Object.keys(DEFAULT_LIMITS).length);
     expect(schema.additionalProperties).toBe(false);
     expect(() => JSON.stringify(schema)).not.toThrow();
