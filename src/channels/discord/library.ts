@@ -1,0 +1,212 @@
+/**
+ * discord.js as it is used here: its client keeps the connection (login, heartbeat, resume, reconnect), and what Discord tells is taken
+ * from it before it is made into the library's objects, which nobody here reads.
+ *
+ * Two things are added, since a stopped channel must leave nothing behind. Between two connections the library sleeps half a second and
+ * then connects without asking whether it was destroyed meanwhile; so the last question it asks before that, for its session, is never
+ * answered once the channel stops. And a connection that is cut in the middle of its opening, or whose other end is dead, is ended here.
+ */
+import type { Client } from "discord.js";
+import type { Clock } from "../../ports/clock.ts";
+import type { Log } from "../../ports/log.ts";
+import type { IdentifyPace } from "./identify-pace.ts";
+import { settlesWithin } from "./pause.ts";
+import { API_VERSION } from "./rest.ts";
+
+export interface LibraryListener {
+  readonly onDispatch: (t: string, d: unknown) => void;
+  readonly onHeartbeat: () => void;
+  /** What went wrong before a close; it says more than the code. */
+  readonly onError: (error: unknown) => void;
+  readonly onClosed: (code: number) => void;
+}
+
+export interface Library {
+  /** Resolves once logged in. Rejects when that cannot succeed; while the network is down it does neither. */
+  readonly login: () => Promise<void>;
+  /** Resolves when no socket and no timer is left. Call once. */
+  readonly destroy: () => Promise<void>;
+  /** How many logins Discord still allows today, as it last said. */
+  readonly logins: () => { readonly left: number; readonly resetMs: number } | undefined;
+}
+
+export interface LibraryOptions {
+  readonly token: string;
+  readonly apiRoot: string;
+  readonly clock: Clock;
+  readonly pace: IdentifyPace;
+  readonly name: string;
+  readonly log: Log | undefined;
+  readonly listener: LibraryListener;
+}
+
+/** Longest wait for the other end to say goodbye. */
+const GOODBYE_MS_MAX = 2_000;
+/** A little more than the library sleeps between two connections. */
+const SLEEP_MS_MAX = 1_000;
+/** Longest time for the request that asks for the gateway's address. */
+const REQUEST_MS = 30_000;
+/** Status of a shard that is logged in. */
+const READY = 3;
+/** Closes after which the library does not connect again. @see https://discord.com/developers/docs/topics/opcodes-and-status-codes#gateway-gateway-close-event-codes */
+export const FINAL_CODES: ReadonlySet<number> = new Set([4_004, 4_010, 4_011, 4_012, 4_013, 4_014]);
+
+type BuildStrategy = NonNullable<NonNullable<Client["options"]["ws"]>["buildStrategy"]>;
+type ShardManager = Parameters<BuildStrategy>[0];
+type RetrieveSession = ShardManager["options"]["retrieveSessionInfo"];
+
+/** A connection as the `ws` package makes it. */
+interface Socket {
+  readonly readyState: number;
+  readonly on: (event: "error" | "close", listener: () => void) => void;
+  readonly terminate: () => void;
+}
+const CLOSED = 3;
+
+interface Shard {
+  readonly status: number;
+  readonly connection: Socket | null;
+}
+
+/** The library keeps its shards to itself; without them a dead connection could not be ended. */
+function shardsOf(strategy: object | undefined): readonly Shard[] {
+  const shards: unknown = strategy && Reflect.get(strategy, "shards");
+  return shards instanceof Map ? [...(shards as Map<number, Shard>).values()] : [];
+}
+
+/** Loads discord.js and makes a client that is not connected yet. */
+export async function openLibrary({ token, apiRoot, clock, pace, name, log, listener }: LibraryOptions): Promise<Library> {
+  const discord = await import("discord.js");
+  const { GatewayIntentBits, Options, SimpleShardingStrategy } = discord;
+  const end = new AbortController();
+  let strategy: InstanceType<typeof SimpleShardingStrategy> | undefined;
+  let logins: { left: number; resetMs: number } | undefined;
+  let hasEnded = false;
+  let isFinal = false;
+  let onGate: () => void = () => undefined;
+  const gate = new Promise<void>((resolve) => {
+    onGate = resolve;
+  });
+
+  /** Everything that a shard tells the library comes through here first. */
+  const relay = (manager: ShardManager, event: string, payload: unknown): boolean => {
+    if (hasEnded) return false;
+    try {
+      if (event === "heartbeat") listener.onHeartbeat();
+      if (event === "error") listener.onError((payload as { readonly error: unknown }).error);
+      if (event === "closed") {
+        const { code } = payload as { readonly code: number };
+        isFinal = FINAL_CODES.has(code);
+        listener.onClosed(code);
+      }
+      if (event === "dispatch") {
+        const { t, d } = (payload as { readonly data: { readonly t: string; readonly d: unknown } }).data;
+        listener.onDispatch(t, d);
+        // Of these the library lives; the rest it would only build objects from.
+        if (t !== "READY" && t !== "RESUMED") return true;
+      }
+      return manager.emit(event, payload);
+    } catch (error) {
+      // One event that the library chokes on would end the process otherwise.
+      log?.error({ channel: name, event, error: String(error).slice(0, 200) }, "discord.js failed on an event");
+      return true;
+    }
+  };
+
+  const buildStrategy: BuildStrategy = (manager) => {
+    const retrieveSessionInfo: RetrieveSession = (shardId) => {
+      if (!hasEnded) return manager.options.retrieveSessionInfo(shardId);
+      onGate();
+      return new Promise<never>(() => undefined);
+    };
+    const seen = Object.create(manager, {
+      emit: { value: (event: string, payload: unknown) => relay(manager, event, payload) },
+      options: { value: { ...manager.options, retrieveSessionInfo } },
+    }) as ShardManager;
+    strategy = new SimpleShardingStrategy(seen);
+    return strategy;
+  };
+
+  /** The library's one request, over the built-in `fetch`. */
+  const makeRequest = async (url: string, init: RequestInit): Promise<Response> => {
+    const leave = (): void => request.abort();
+    const request = new AbortController();
+    const cancel = clock.setTimer(REQUEST_MS, leave);
+    end.signal.addEventListener("abort", leave, { once: true });
+    try {
+      if (end.signal.aborted) leave();
+      const response = await fetch(url, { ...init, signal: request.signal });
+      const body = (await response
+        .clone()
+        .json()
+        .catch(() => undefined)) as
+        | { readonly session_start_limit?: { readonly remaining?: number; readonly reset_after?: number } }
+        | undefined;
+      const { remaining, reset_after: resetMs } = body?.session_start_limit ?? {};
+      if (typeof remaining === "number" && typeof resetMs === "number") logins = { left: remaining, resetMs };
+      return response;
+    } finally {
+      cancel();
+      end.signal.removeEventListener("abort", leave);
+    }
+  };
+
+  const client = new discord.Client({
+    intents: [
+      GatewayIntentBits.Guilds,
+      GatewayIntentBits.GuildMessages,
+      GatewayIntentBits.DirectMessages,
+      GatewayIntentBits.MessageContent,
+    ],
+    // Given, so that no environment variable decides it.
+    shards: [0],
+    shardCount: 1,
+    waitGuildTimeout: 0,
+    makeCache: Options.cacheWithLimits({ MessageManager: 0, UserManager: 0, GuildMemberManager: 0 }),
+    sweepers: {},
+    rest: {
+      api: apiRoot,
+      version: API_VERSION,
+      retries: 0,
+      rejectOnRateLimit: () => true,
+      hashSweepInterval: 0,
+      handlerSweepInterval: 0,
+      makeRequest: makeRequest as never,
+    },
+    ws: { buildStrategy, buildIdentifyThrottler: () => ({ waitForIdentify: (_, signal) => pace.wait(signal) }) },
+  });
+  // Errors arrive as closes and rejections too; without a listener the event would end the process.
+  client.on("error", () => undefined);
+
+  const destroy = async (): Promise<void> => {
+    const shards = shardsOf(strategy);
+    const sockets = shards.map(({ connection }) => connection).filter((socket) => socket !== null);
+    const isUnsettled = !isFinal && shards.some(({ status }) => status !== READY);
+    const closed = sockets.map(
+      (socket) =>
+        new Promise<void>((resolve) => {
+          // The library takes its listener away; an error without one ends the process.
+          socket.on("error", () => undefined);
+          socket.on("close", resolve);
+          if (socket.readyState === CLOSED) resolve();
+        }),
+    );
+    hasEnded = true;
+    end.abort();
+    const destroyed = Promise.all([client.destroy(), ...closed]);
+    if (!(await settlesWithin(clock, GOODBYE_MS_MAX, destroyed))) {
+      for (const socket of sockets) if (socket.readyState !== CLOSED) socket.terminate();
+      await Promise.all(closed);
+    }
+    // Cut in the middle of connecting, the library sleeps before it comes to the gate.
+    if (isUnsettled) await settlesWithin(clock, SLEEP_MS_MAX, gate);
+  };
+
+  return {
+    login: async () => {
+      await client.login(token);
+    },
+    destroy,
+    logins: () => logins,
+  };
+}
