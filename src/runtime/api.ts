@@ -2,6 +2,7 @@
 import type { ChatKey } from "../core/chat-key.ts";
 import type { Content } from "../core/content.ts";
 import type { ErrorNote } from "../core/errors.ts";
+import type { Limits } from "../core/limits.ts";
 import type { TurnClass } from "../core/turn-class.ts";
 import type { DeliverWhen, JobFilter, JobOrigin, JobOverlap, JobRecord, MissedPolicy, RunRecord } from "../ports/store/job-records.ts";
 import type { ChannelAccess } from "../ports/channel.ts";
@@ -293,6 +294,20 @@ export interface Health {
   readonly lastCommitAt: number | undefined;
 }
 
+/** What may change while the runtime runs; what is left out stays as it is. */
+export interface RuntimeSettings {
+  /** A turn that runs keeps its timeout and its slot: fewer slots are reached as turns end. */
+  readonly limits?: Partial<Limits>;
+}
+
+/** What reading the configuration again came to, as paths such as `limits.concurrentTurns` and `cron.daily_report`. */
+export interface ReloadAnswer {
+  /** In force from now on. */
+  readonly applied: readonly string[];
+  /** Differs from what runs, and does so until the next start. */
+  readonly needsRestart: readonly string[];
+}
+
 /** The actor system without channels: what the library calls an event loop. */
 export interface EventLoop {
   /** Opens the store, recovers what an earlier process left, and begins to claim turns. Idempotent. @throws ConfigError from the store */
@@ -368,4 +383,6 @@ export interface EventLoop {
   readonly mayBegin: (key: string) => boolean;
   /** True while intake is open. */
   readonly isReady: () => boolean;
+  /** Changes settings without restarting or ending anything. */
+  readonly configure: (settings: RuntimeSettings) => void;
 }
