@@ -6,7 +6,7 @@
 import { channelOf, type ChatKey } from "../core/chat-key.ts";
 import { textContent, textOf, type Content } from "../core/content.ts";
 import { RequestError } from "../core/errors.ts";
-import type { AcceptOutcome, Channel, ChannelAccess, ChannelAccount, InboundMessage } from "../ports/channel.ts";
+import type { AcceptOutcome, Channel, ChannelAccount, InboundMessage } from "../ports/channel.ts";
 import type { Sender } from "../ports/store/records.ts";
 import { createDecisions, type Decisions } from "./access/decisions.ts";
 import { createGate, type Gate } from "./access/gate.ts";

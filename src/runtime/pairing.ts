@@ -90,9 +90,9 @@ export function createPairing(kernel: Pick<Kernel, "store" | "clock" | "random" 
    * In the store first: who is told to be let in stays so. One change follows the other, so that none undoes another.
    * Without `to` nothing changes.
    */
-  const change = <T>(next: () => { readonly value: T; readonly to?: Partial<Held> }): Promise<T> => {
+  const change = <T>(make: () => { readonly value: T; readonly to?: Partial<Held> }): Promise<T> => {
     const done = changing.then(async () => {
-      const { value, to } = next();
+      const { value, to } = make();
       if (!to) return value;
       const after: Held = { people, chats, usedCode, ...to };
       const stored: StoredPairing = {
