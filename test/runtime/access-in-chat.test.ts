@@ -151,6 +151,7 @@ describe("a stranger", () => {
 describe("an administrator", () => {
   it.each([
     ["by a button", { text: "approve", questionId: "access:666" }],
+    ["by what is written on it", { text: "Let in", questionId: "access:666" }],
     ["by the command", { text: "/approve 666", questionId: undefined }],
   ])("lets a stranger in %s; it is stored, and the stranger is told", async (_how, { text, questionId }) => {
     const { write, heard, loop } = await openClosed();

@@ -19,7 +19,10 @@ const PLAIN_ID = /^[\w@.:+=-]{1,64}$/;
 /** Platforms bound what comes back from a press (Telegram: 64 bytes with the option). */
 const BUTTON_ID_MAX = 40;
 const QUESTION = /^access:(.+)$/s;
-const OPTIONS = { approve: "Let in", deny: "Refuse" } as const;
+const OPTIONS = [
+  { id: "approve", label: "Let in" },
+  { id: "deny", label: "Refuse" },
+] as const;
 
 /** True when administrators can be asked about somebody of this id. */
 export function canBeAskedAbout(id: string): boolean {
@@ -31,17 +34,17 @@ export function pressAsCommand(message: InboundMessage): InboundMessage {
   const id = message.questionId === undefined ? undefined : QUESTION.exec(message.questionId)?.[1];
   if (id === undefined) return message;
   const { questionId: _, ...rest } = message;
-  const option = textOf(message.content);
-  const isKnown = Object.hasOwn(OPTIONS, option) && PLAIN_ID.test(id);
-  return { ...rest, content: textContent(isKnown ? `/${option} ${id}` : "/approve") };
+  // Some platforms say what is written on the button.
+  const pressed = textOf(message.content);
+  const option = OPTIONS.find((one) => one.id === pressed || one.label === pressed);
+  return { ...rest, content: textContent(option && PLAIN_ID.test(id) ? `/${option.id} ${id}` : "/approve") };
 }
 
 function noticeOf(channel: string, { id, name }: Stranger): Content {
   const text = `${harmlessName(name)} (\`${id}\`) has written to me over ${channel} and is not let in.\nTo let them in: /approve ${id}\nTo refuse: /deny ${id}`;
-  const options = Object.entries(OPTIONS).map(([option, label]) => ({ id: option, label }));
   return [
     { type: "text", text },
-    ...(id.length > BUTTON_ID_MAX ? [] : [{ type: "buttons" as const, questionId: `access:${id}`, options }]),
+    ...(id.length > BUTTON_ID_MAX ? [] : [{ type: "buttons" as const, questionId: `access:${id}`, options: OPTIONS }]),
   ];
 }
 
