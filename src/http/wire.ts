@@ -52,6 +52,8 @@ export interface WirePart {
   readonly ambiguous?: true;
   readonly nextTryAt?: number;
   readonly platformId?: string;
+  /** What the platform said of it later. */
+  readonly receipt?: { readonly status: string; readonly at: number };
   readonly error?: ErrorNote;
   readonly inReplyTo: readonly number[];
 }
@@ -65,6 +67,7 @@ export interface WireChatDetail extends WireChat {
   readonly history: readonly WireHistoryEntry[];
   readonly outbox: readonly WirePart[];
   readonly revision: number;
+  readonly unreachableSince?: number;
 }
 
 export interface WireWhy {
@@ -126,6 +129,7 @@ export function wireChatDetail(chat: ChatDetail): WireChatDetail {
     history: chat.history.map(wireHistoryEntry),
     outbox: chat.outbox.map(wirePart),
     revision: chat.revision,
+    unreachableSince: chat.unreachableSince,
   };
 }
 
@@ -179,6 +183,7 @@ export function wirePart(part: OutboxPart): WirePart {
     nextTryAt: part.nextTryAtMs,
     platformId: part.platformId,
     error: part.error,
+    receipt: part.receipt && { status: part.receipt.status, at: part.receipt.atMs },
     inReplyTo: part.inReplyTo,
   };
 }

@@ -141,6 +141,8 @@ export interface ChatDetail extends ChatSummary {
   readonly history: readonly HistoryEntry[];
   readonly outbox: readonly OutboxPart[];
   readonly revision: number;
+  /** Since when its platform refuses whatever is sent (blocked, left, deleted), until its person writes; epoch ms. */
+  readonly unreachableSince: number | undefined;
 }
 
 export interface Why {

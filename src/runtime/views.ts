@@ -105,6 +105,7 @@ export function createViews(kernel: Kernel, chats: Chats, runner: TurnRunner, ch
         history,
         outbox,
         revision: record.revision,
+        unreachableSince: unreachableSince(record),
       };
     },
     why: async (text) => {
@@ -126,7 +127,15 @@ export function createViews(kernel: Kernel, chats: Chats, runner: TurnRunner, ch
         suspect: context?.suspect,
         attempt: runner.runOf(key)?.claim?.attempt,
       });
-      return { key, state: summary.state, since: summary.since, ...answer };
+      const since = unreachableSince(record);
+      const refusal = since === undefined ? "" : ` Its platform refuses whatever is sent since ${new Date(since).toISOString()}.`;
+      return { key, state: summary.state, since: summary.since, ...answer, sentence: `${answer.sentence}${refusal}` };
     },
   };
+}
+
+/** Epoch ms from which the platform refuses the chat; undefined when it does not, or its person has written since. */
+export function unreachableSince({ settings }: ChatRecord): number | undefined {
+  const sinceMs = Number(settings.unreachable);
+  return settings.unreachable === undefined || !Number.isFinite(sinceMs) ? undefined : sinceMs;
 }

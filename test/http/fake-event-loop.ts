@@ -108,6 +108,7 @@ export function chatDetail(key: string): ChatDetail {
       },
     ],
     revision: 4,
+    unreachableSince: undefined,
   };
 }
 

@@ -48,6 +48,7 @@ export function viewChat(chat: WireChatDetail, view: View): string {
       ["last reply", when(chat.lastReplyAt ?? undefined, nowMs)],
       ["error", chat.error == null ? undefined : `${chat.error.code}: ${chat.error.message}`],
       ["revision", String(chat.revision)],
+      ["refused since", when(chat.unreachableSince, nowMs)],
     ],
     columns,
   );

@@ -5,6 +5,7 @@ import type { ChatFilter, Store } from "../../ports/store/store.ts";
 import { type WireChat, wireChat, wireChatDetail, wireEvent } from "../../http/wire.ts";
 import type { ChatSummary } from "../../runtime/api.ts";
 import type { StoppedStore } from "./connection.ts";
+import { unreachableSince } from "../../runtime/views.ts";
 
 /** The reading half of a store, without owning it. */
 export interface StoreReader {
@@ -68,6 +69,7 @@ export function createStoppedStore(reader: StoreReader): StoppedStore {
         history,
         outbox,
         revision: record.revision,
+        unreachableSince: unreachableSince(record),
       });
     },
     why: async (text) => {
