@@ -39,8 +39,8 @@ const NEWS_UNITS_MAX = 256 * 1024;
 const RECALL = 4;
 const LIST_MAX = 50;
 
-/** Words that the terminal answers itself, for completion. */
-export const WORDS = ["/chat ", "/chats", "/help", "/new", "/quit", "/status", "/stop", "/why"] as const;
+/** Words that the terminal or the runtime answers, for completion. */
+export const WORDS = ["/chat ", "/chats", "/cron ", "/help", "/new", "/queue", "/quit", "/status", "/stop", "/whoami", "/why"] as const;
 
 const HELP = `/chat NAME  open or switch to another chat
 /chats      all chats and their news
@@ -48,8 +48,11 @@ const HELP = `/chat NAME  open or switch to another chat
 /status     the event loop
 /stop       abort the answer, drop what waits
 /new        begin a new conversation
+/queue      what waits in this chat
+/cron       its jobs; /cron add every 30m | drink water
+/whoami     who you are here
 /quit       end (also Ctrl-C, Ctrl-D)
-Other words with a slash go to the agent; //help sends "/help" to it.
+Other words with a slash go to the agent; //why sends "/why" to it. //help lists the commands of every chat.
 Alt-Enter or Ctrl-J starts a new line, Up and Down recall what you wrote. A paste is one message of several lines, sent by Enter; \
 a terminal that does not mark pastes sends each line as a message, in order. A message has at most 64 KiB.`;
 

@@ -40,9 +40,9 @@ describe("plain lines", () => {
 
   it("end with /quit, and not with the end of the input", async () => {
     const { terminal, clock, quits } = await openTerminal({ isTTY: false });
-    terminal.type("/help\n");
+    terminal.type("/weather\n");
     await clock.advance(1_000);
-    expect(answers(terminal.written())).toEqual(["re: /help"]);
+    expect(answers(terminal.written())).toEqual(["re: /weather"]);
     terminal.type("/quit\n");
     await clock.advance(100);
     expect(quits()).toBe(1);

@@ -181,13 +181,14 @@ describe("several chats", () => {
 describe("words with a slash", () => {
   it("are answered by the terminal, by the runtime or by the agent", async () => {
     const { say, terminal } = await openTerminal();
-    for (const word of ["/why", "/help", "/status", "/slow", "//help", "/new"]) await say(word, 1_000);
+    for (const word of ["/why", "/help", "/status", "/slow", "//why", "//help", "/new"]) await say(word, 1_000);
     const seen = terminal.seen().join("\n");
     expect(seen).toContain("Nothing was said here yet.");
     expect(seen).toContain("/chat NAME  open or switch");
     expect(seen).toContain("turns: 0 of 16 running, 0 waiting");
     expect(seen).toContain("re: /slow");
-    expect(seen).toContain("re: /help");
+    expect(seen).toContain("re: /why");
+    expect(seen).toContain("/whoami - Show your id");
     expect(seen).toContain("A new conversation begins; messages dropped: 0.");
   });
 
