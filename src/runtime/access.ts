@@ -53,7 +53,7 @@ export function createAccess(
   const gates = new Map<string, Gate>();
   const rates = createRates(clock);
   const notices = createNotices(kernel, ways.outgoing);
-  /** When strangers were answered last, by channel and what they were told; forgotten from the oldest on. */
+  /** When strangers were answered last, by channel and what about; a crowd in a group leaves room for who writes alone. */
   const toldAtMs = new Map<string, Map<string, number>>();
   for (const channel of channels) if (channel.access) gates.set(channel.name, createGate(kernel, channel, channel.access));
 
@@ -71,13 +71,13 @@ export function createAccess(
   };
 
   /** True when this may be said now: once an hour to one stranger, and to few of them. */
-  const isNews = (channel: string, news: string): boolean => {
+  const isNews = (about: string, id: string): boolean => {
     const now = clock.now();
-    const told = toldAtMs.get(channel) ?? new Map<string, number>();
-    toldAtMs.set(channel, told);
+    const told = toldAtMs.get(about) ?? new Map<string, number>();
+    toldAtMs.set(about, told);
     for (const [old, atMs] of told) if (atMs + TELL_EVERY_MS <= now || atMs > now) told.delete(old);
-    if (told.size >= TOLD_MAX || told.has(news)) return false;
-    told.set(news, now);
+    if (told.size >= TOLD_MAX || told.has(id)) return false;
+    told.set(id, now);
     return true;
   };
 
@@ -107,7 +107,7 @@ export function createAccess(
     const { name } = gate.channel;
     const id = identityOf(message.sender.id);
     gate.strangers.met(message);
-    if (!isNews(name, `${id} ${redeemed}`)) return;
+    if (!isNews(`${name} ${message.isPrivate ? redeemed : "group"}`, id)) return;
     log.info({ channel: name, id }, `not let in; \`satibot pair approve ${name} ${id}\` does`);
     if (!message.isPrivate) return;
     if (redeemed === "wrong")

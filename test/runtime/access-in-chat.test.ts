@@ -113,6 +113,14 @@ describe("a stranger", () => {
     expect(next.heard("1")).toHaveLength(3);
   });
 
+  it("is asked about although a crowd in a group is not let in", async () => {
+    const { write, heard } = await openClosed();
+    for (let id = 1_000; id < 1_030; id += 1) await write("hi", String(id), { group: "room" });
+    await write("hello?", "1000");
+    expect(heard("1")).toHaveLength(2);
+    expect(heard("1000")).toEqual([ASKED]);
+  });
+
   it("is not asked about from a group, nor when no administrator has a chat here", async () => {
     const { write, heard } = await openClosed();
     await write("hi", "666", { group: "room" });
