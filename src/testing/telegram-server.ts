@@ -27,6 +27,8 @@ export interface TelegramServerOptions {
   readonly firstUpdateId?: number;
   /** Delay before each answer to a send or an edit, in milliseconds. Default 0. */
   readonly latencyMs?: number;
+  /** Longest wait before a webhook delivery is repeated, whatever the bot asks for, in milliseconds. Default 50; Telegram's is an hour. */
+  readonly webhookRetryMaxMs?: number;
   /** Answer 429 to sends and edits beyond these. Default: no limits. */
   readonly rates?: TelegramRates;
 }
@@ -104,7 +106,7 @@ export async function openTelegramServer(options: TelegramServerOptions): Promis
   const files = createFiles();
   const updates = createUpdates(options.firstUpdateId ?? 1);
   const polls = createPolls(clock, updates, changed);
-  const webhooks = createWebhooks(clock, updates, faults, changed);
+  const webhooks = createWebhooks({ clock, updates, faults, retryMaxMs: options.webhookRetryMaxMs ?? 50, changed });
   const messages = createMessages({ clock, bot, nextMessageId, hasFile: files.has });
   const push = (update: Payload, updateId?: number): number => {
     const id = updates.push(update, updateId);

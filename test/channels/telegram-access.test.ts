@@ -5,8 +5,6 @@ import { addressOfKey, parseAddress } from "../../src/channels/telegram/address.
 import { createTelegramChannel } from "../../src/channels/telegram/channel.ts";
 import { translate } from "../../src/channels/telegram/translate.ts";
 import type { Translation } from "../../src/channels/telegram/translate.ts";
-import { parseChatKey } from "../../src/core/chat-key.ts";
-import { parseContent, textOf } from "../../src/core/content.ts";
 import { systemClock } from "./clocks.ts";
 
 const BOT = { id: 1, username: "sati_bot" };
@@ -16,10 +14,8 @@ const GROUP = { id: -1001234567890, type: "supergroup", title: "Group", username
 
 function read(message: object): Translation {
   const update = { update_id: 42, message: { message_id: 1, date: 1, from: PERSON, chat: PRIVATE, ...message } as Message } as Update;
-  return translate(update, { name: "telegram", bot: BOT });
+  return translate(update, { name: "telegram", bot: BOT, groups: new Map() });
 }
-
-const contentOf = (translation: Translation): unknown => (translation.kind === "message" ? translation.message.content : translation.kind);
 
 const identitiesOf = (translation: Translation): unknown =>
   translation.kind === "message" ? translation.message.identities : translation.kind;
@@ -46,81 +42,6 @@ describe("telegram access", () => {
   });
 });
 
-describe("telegram translation", () => {
-  it("makes keys and addresses that the runtime takes, threads apart", () => {
-    const topic = read({ chat: GROUP, text: "/x", is_topic_message: true, message_thread_id: 9 });
-    expect(topic).toMatchObject({ message: { chat: "telegram:-1001234567890:9", address: "-1001234567890/9", externalId: "1:42" } });
-    // A thread id without the topic mark is only a chain of replies.
-    const plain = read({ chat: GROUP, text: "/x", message_thread_id: 9 });
-    expect(plain).toMatchObject({
-      message: { chat: "telegram:-1001234567890", address: "-1001234567890", sender: { id: "7", name: "Ada L" } },
-    });
-    const keys = [topic, plain].flatMap((one) => (one.kind === "message" ? [one.message.chat] : []));
-    expect(keys.map((key) => parseChatKey(key))).toEqual(keys);
-  });
-
-  it.each([
-    ["a command", { text: "/status now" }, true],
-    ["a command for this bot", { text: "/status@Sati_Bot now" }, true],
-    ["a command for another bot", { text: "/status@other_bot now" }, false],
-    ["plain talk", { text: "hello all" }, false],
-    ["a mention", { text: "hey @sati_bot", entities: [{ type: "mention", offset: 4, length: 9 }] }, true],
-    ["a mention of another", { text: "hey @someone", entities: [{ type: "mention", offset: 4, length: 8 }] }, false],
-    ["a mention without a name", { text: "hey you", entities: [{ type: "text_mention", offset: 4, length: 3, user: { id: 1 } }] }, true],
-    ["a caption with a mention", { caption: "@sati_bot", caption_entities: [{ type: "mention", offset: 0, length: 9 }] }, true],
-    ["a reply to the bot", { text: "yes", reply_to_message: { from: { id: 1 } } }, true],
-    ["a reply to a person", { text: "yes", reply_to_message: { from: { id: 8 } } }, false],
-    ["talk in a topic that the bot created", { text: "yes", reply_to_message: { from: { id: 1 }, forum_topic_created: {} } }, false],
-  ])("in a group %s is for the bot: %s", (_, message, isForBot) => {
-    expect(read({ chat: GROUP, ...message }).kind).toBe(isForBot ? "message" : "ignored");
-    expect(read(message).kind).toBe("message");
-  });
-
-  it("takes the bot's name off a command", () => {
-    expect(contentOf(read({ chat: GROUP, text: "/queue@sati_bot latest" }))).toEqual([{ type: "text", text: "/queue latest" }]);
-  });
-
-  it("never answers another bot", () => {
-    expect(read({ from: { ...PERSON, is_bot: true }, text: "hi" }).kind).toBe("ignored");
-  });
-
-  it.each([
-    [
-      "photo",
-      {
-        photo: [
-          { file_id: "s", file_size: 1 },
-          { file_id: "l", file_size: 9 },
-        ],
-        caption: "look",
-      },
-      { kind: "image", ref: "telegram:l", bytes: 9 },
-    ],
-    [
-      "document",
-      { document: { file_id: "d", file_name: "a.pdf", mime_type: "application/pdf" } },
-      { kind: "document", name: "a.pdf", bytes: 0 },
-    ],
-    ["voice", { voice: { file_id: "v", duration: 3 } }, { kind: "voice", mime: "audio/ogg", ref: "telegram:v" }],
-    ["animation", { animation: { file_id: "a" }, document: { file_id: "a" } }, { kind: "video", ref: "telegram:a" }],
-    ["location", { location: { latitude: 1.5, longitude: -2 } }, { kind: "location", ref: "geo:1.5,-2" }],
-    [
-      "venue",
-      { location: { latitude: 0, longitude: 0 }, venue: { title: "Café", location: { latitude: 1, longitude: 2 } } },
-      { kind: "location", name: "Café" },
-    ],
-  ])("gives a %s as a file", (_, message, part) => {
-    const content = contentOf(read(message));
-    expect(content).toEqual(expect.arrayContaining([expect.objectContaining({ type: "file", ...part })]));
-    expect(() => parseContent(content)).not.toThrow();
-    expect(textOf(parseContent(content))).toBe("caption" in message ? "look" : "");
-  });
-
-  it("mends text that intake would refuse", () => {
-    expect(() => parseContent(contentOf(read({ text: "broken \ud800 half" })))).not.toThrow();
-  });
-});
-
 describe("telegram addresses", () => {
   it.each([
     ["telegram:123", "123", 123],
@@ -143,14 +64,40 @@ describe("telegram options", () => {
     [{ name: "Tele Gram" }, "CONFIG_INVALID", "name"],
     [{ pollTimeoutS: 90 }, "CONFIG_INVALID", "pollTimeoutS"],
     [{ allow: ["me!"] }, "CONFIG_INVALID", "allow[0]"],
+    [{ mode: "push" as "webhook" }, "CONFIG_INVALID", "mode"],
+    [{ mode: "webhook" as const }, "CONFIG_INVALID", "webhookUrl"],
+    [{ mode: "webhook" as const, webhookUrl: "bot.example.org" }, "CONFIG_INVALID", "webhookUrl"],
+    [{ mode: "webhook" as const, webhookUrl: "https://bot.example.org/?a=b" }, "CONFIG_INVALID", "webhookUrl"],
+    [{ mode: "webhook" as const, secretToken: "a secret" }, "CONFIG_INVALID", "secretToken"],
+    [{ groups: { "7": "all" as const } }, "CONFIG_INVALID", "groups.7"],
+    [{ groups: { "-100": "some" as "all" } }, "CONFIG_INVALID", "groups.-100"],
   ])("refuses %o by %s at %s, without showing a token", (options, code, path) => {
-    const make = (): unknown => createTelegramChannel({ token: "1:secret-secret", allow: [], clock: systemClock, ...options });
+    const make = (): unknown => createTelegramChannel({ token: "1:hidden-hidden", allow: [], clock: systemClock, ...options });
     expect(make).toThrow(expect.objectContaining({ code, path }));
-    expect(make).not.toThrow(/secret/);
+    expect(make).not.toThrow(/hidden|a secret/);
   });
 
-  it("takes a root with a trailing slash", () => {
-    const channel = createTelegramChannel({ token: "1:x", apiRoot: "http://127.0.0.1:1/", allow: [], clock: systemClock });
-    expect(channel.limits).toEqual({ textUnits: 4_096, canEdit: false });
+  it("takes a root with a trailing slash, and says what the platform can", () => {
+    const channel = createTelegramChannel({
+      token: "1:x",
+      apiRoot: "http://127.0.0.1:1/",
+      allow: [],
+      clock: systemClock,
+      pollTimeoutS: 10,
+    });
+    expect(channel.limits).toEqual({
+      textUnits: 4_096,
+      canEdit: true,
+      pace: { chatMs: 0, channelMs: 34, editMs: 1_000 },
+      typingMs: 5_000,
+      silenceMaxMs: 75_000,
+    });
+    expect(channel.webhook).toBeUndefined();
+  });
+
+  it("says nothing of silence for a webhook, which is silent as long as nobody writes", () => {
+    const channel = createTelegramChannel({ token: "1:x", mode: "webhook", webhookUrl: "https://bot.example.org", clock: systemClock });
+    expect(channel.limits).not.toHaveProperty("silenceMaxMs");
+    expect(channel.webhook).toBeTypeOf("function");
   });
 });

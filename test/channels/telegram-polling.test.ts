@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createTelegramChannel } from "../../src/channels/telegram/channel.ts";
 import type { TelegramChannel, TelegramOptions } from "../../src/channels/telegram/channel.ts";
 import { textOf } from "../../src/core/content.ts";
+import { TransientError } from "../../src/core/errors.ts";
 import { createRecordingHost } from "../../src/testing/channel-contract.ts";
 import type { RecordingHost } from "../../src/testing/channel-contract.ts";
 import { openTelegramServer } from "../../src/testing/telegram-server.ts";
@@ -43,12 +44,16 @@ describe("telegram polling", () => {
     expect(host.offers()).toBe(1);
     expect(host.cells.get(`offset:${server.bot.id}`)).toBe(3);
     expect(host.stored()[0]).toMatchObject({
-      externalId: `${server.bot.id}:1`,
+      externalId: `${server.bot.id}:7:1`,
       chat: "telegram:7",
       address: "7",
       sender: { id: "7", name: "Person" },
     });
-    expect(server.lastPayload("getUpdates")).toEqual({ offset: 3, timeout: POLL_S, allowed_updates: ["message"] });
+    expect(server.lastPayload("getUpdates")).toEqual({
+      offset: 3,
+      timeout: POLL_S,
+      allowed_updates: ["message", "edited_message", "callback_query"],
+    });
   });
 
   it("begins with the stored offset, and with none at first contact", async () => {
@@ -107,18 +112,16 @@ describe("telegram polling", () => {
         date: 1,
         chat: { id: 7, type: "private" },
         from: { id: 7, is_bot: false, first_name: "P" },
-        dice: { value: 3 },
+        new_chat_members: [],
       },
     });
     server.push({ message: null });
     server.push({ message: { text: "no chat at all" } });
-    server.push({
-      message: { message_id: 2, date: 1, chat: { id: -5, type: "group" }, from: { id: 7, is_bot: false }, migrate_to_chat_id: -100 },
-    });
+    server.say("to somebody else", { chatId: -5 });
     await channel.start(host);
     await server.until(() => server.unconfirmed().length === 0);
     expect(host.offers()).toBe(0);
-    expect(channel.counters()).toEqual({ accepted: 0, forbidden: 0, ignored: 1, notUnderstood: 3 });
+    expect(channel.counters()).toMatchObject({ accepted: 0, forbidden: 0, ignored: 2, notUnderstood: 2 });
   });
 
   it("hands over at most 100 updates at once and loses none of many", async () => {
@@ -269,5 +272,150 @@ describe("telegram polling", () => {
     await channel.start(host);
     await server.until(() => server.unconfirmed().length === 0);
     expect(texts()).toEqual(["stuck"]);
+  });
+
+  it("stores what was said before and after a group moved around the move, in order", async () => {
+    const order: string[] = [];
+    const { moved } = host;
+    const recording = Object.assign(host, {
+      moved: async (move: Parameters<typeof moved>[0]) => {
+        order.push(`${move.from} is ${move.to} at ${move.address}`);
+        await moved(move);
+      },
+    });
+    recording.setAccept(async (messages) => {
+      order.push(...messages.map((message) => `${message.chat} ${textOf(message.content)}`));
+      return messages.map(() => "accepted");
+    });
+    server.say("/before", { chatId: -5 });
+    server.migrate(-5, -1005);
+    server.say("/after", { chatId: -1005 });
+    await channel.start(recording);
+    await server.until(() => server.unconfirmed().length === 0);
+    const move = "telegram:-5 is telegram:-1005 at -1005";
+    expect(order).toEqual(["telegram:-5 /before", move, move, "telegram:-1005 /after"]);
+  });
+
+  it("confirms a move only after it is stored, and passes over one that never will be", async () => {
+    let attempts = 0;
+    const failing = Object.assign(host, {
+      moved: async () => {
+        attempts += 1;
+        expect(server.unconfirmed()).toHaveLength(2);
+        if (attempts === 1) throw new TransientError("STORE_UNAVAILABLE", "the disk is away; try again", { retryAfterMs: 100 });
+        throw new Error("no such chat");
+      },
+    });
+    server.migrate(-5, -1005);
+    await channel.start(failing);
+    await clock.untilPending(100);
+    clock.pass(100);
+    await server.until(() => server.unconfirmed().length === 0);
+    expect(attempts).toBe(3);
+  });
+
+  it("hands over edits and presses, and stops the spinner of a button once the press is stored", async () => {
+    const id = server.say("worse");
+    server.editSaid(id, "better");
+    await channel.deliver({
+      chat: "telegram:7",
+      address: "7",
+      content: [
+        { type: "text", text: "Sure?" },
+        { type: "buttons", questionId: "q-1", options: [{ id: "y", label: "Yes" }] },
+      ],
+      idempotencyKey: "k",
+      signal: new AbortController().signal,
+    });
+    const markup = server.sends()[0]?.payload.reply_markup as { inline_keyboard: { callback_data: string }[][] };
+    server.press(markup.inline_keyboard[0]?.[0]?.callback_data ?? "");
+    await channel.start(host);
+    await server.until(() => server.calls("answerCallbackQuery") === 1);
+    expect(texts()).toEqual(["worse", "better", "Yes"]);
+    expect(host.stored()[1]?.editOf).toBe(host.stored()[0]?.externalId);
+    expect(host.stored()[2]?.questionId).toBe("q-1");
+  });
+
+  it("is not held up by an answer to a press that fails or never comes", async () => {
+    server.fail({ kind: "error", status: 400, description: "Bad Request: query is too old" }, { method: "answerCallbackQuery" });
+    server.fail({ kind: "takenThenSilent" }, { method: "answerCallbackQuery" });
+    server.press("a");
+    server.press("b");
+    await channel.start(host);
+    await server.until(() => server.calls("answerCallbackQuery") === 2 && server.unconfirmed().length === 0);
+    await channel.stop();
+    expect(texts()).toEqual(["a", "b"]);
+    expect(clock.pending()).toEqual([]);
+  });
+});
+
+describe("telegram's menu of commands", () => {
+  let server: TelegramServer;
+  let clock: HeldClock;
+  let host: RecordingHost;
+  let channel: TelegramChannel;
+  beforeEach(async () => {
+    server = await openTelegramServer({ clock: systemClock });
+    clock = createHeldClock();
+    host = createRecordingHost("telegram");
+    channel = createTelegramChannel({ token: server.token, apiRoot: server.apiRoot, clock });
+  });
+  afterEach(async () => {
+    await channel.stop();
+    await server.close();
+  });
+  const cell = (): unknown => host.cells.get(`menu:${server.bot.id}`);
+  const restart = async (as: RecordingHost = host): Promise<void> => {
+    await channel.stop();
+    await channel.start(as);
+    await server.until(() => server.heldPolls() === 1);
+  };
+
+  it("is set once, and again only when the commands change", async () => {
+    await restart();
+    await host.until(() => cell() !== undefined);
+    expect(server.lastPayload("setMyCommands")).toEqual({
+      commands: [
+        { command: "help", description: "What I can do" },
+        { command: "stop", description: "Abort what I am doing" },
+      ],
+    });
+    await restart();
+    await channel.stop();
+    expect(server.calls("setMyCommands")).toBe(1);
+    const other = Object.assign(createRecordingHost("telegram"), {
+      load: host.load,
+      commands: [{ name: "new", description: "Begin anew" }],
+    });
+    await restart(other);
+    await server.until(() => server.calls("setMyCommands") === 2);
+  });
+
+  it("stays unset for as long as a 429 says, over restarts, and polling goes on", async () => {
+    server.fail({ kind: "error", status: 429, retryAfterS: 480 }, { method: "setMyCommands" });
+    server.say("hello");
+    await restart();
+    await host.until(() => cell() !== undefined && host.stored().length === 1);
+    await restart();
+    await channel.stop();
+    expect(server.calls("setMyCommands")).toBe(1);
+    clock.pass(480_000);
+    await restart();
+    await server.until(() => server.calls("setMyCommands") === 2);
+    expect(host.reports().some((report) => report.type === "connection.lost")).toBe(false);
+  });
+
+  it.each([
+    { kind: "error", status: 400, description: "Bad Request: BOT_COMMAND_INVALID" },
+    { kind: "html", status: 502 },
+    { kind: "cut" },
+  ] as const)("that fails by %o is tried at the next start, and harms nothing", async (fault) => {
+    server.fail(fault, { method: "setMyCommands" });
+    server.say("hello");
+    await restart();
+    await server.until(() => server.unconfirmed().length === 0 && server.calls("setMyCommands") === 1);
+    await restart();
+    await server.until(() => server.calls("setMyCommands") === 2);
+    expect(host.reports().some((report) => report.type === "connection.lost")).toBe(false);
   });
 });

@@ -1,21 +1,23 @@
 /**
- * Telegram by long polling, over grammY's API client (its `Bot` confirms an update before the handler has finished, and ends on 409).
- * Translates, and holds no policy: no retries of sends, no pacing, no reconnecting; those live in the runtime. What it does keep is the
- * order that no message may be lost by: see poller.ts.
+ * Telegram over grammY's API client, by long polling or by webhook (its `Bot` confirms an update before the handler has finished, and ends
+ * on 409). Translates, and holds no policy: no retries of sends, no pacing, no reconnecting; those live in the runtime. What it does keep
+ * is the order that no message may be lost by: see poller.ts and receiver.ts.
  */
-import type { Content } from "../../core/content.ts";
-import { isChannelName } from "../../core/chat-key.ts";
-import { ConfigError, invariant, TerminalError, TransientError, AmbiguousError } from "../../core/errors.ts";
-import type { Channel, DeliverRequest } from "../../ports/channel.ts";
+import { invariant } from "../../core/errors.ts";
+import type { Channel, ChannelHost } from "../../ports/channel.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Log } from "../../ports/log.ts";
 import { checkAllow } from "./access.ts";
 import { addressOfKey, parseAddress } from "./address.ts";
 import { createApi, signalFor } from "./api-client.ts";
+import { openConnection } from "./connection.ts";
+import type { Connection } from "./connection.ts";
+import { createCounters } from "./counters.ts";
 import type { TelegramCounters } from "./counters.ts";
-import { deliveryError, failureOf, redactor } from "./failure.ts";
-import { startPoller } from "./poller.ts";
-import type { Poller } from "./poller.ts";
+import { failureOf, redactor } from "./failure.ts";
+import { openFile } from "./files.ts";
+import { checkGroups, checkName, checkRoot, checkTimeout, checkToken, checkWebhook } from "./options.ts";
+import { createSender, TEXT_UNITS_MAX } from "./sender.ts";
 
 export interface TelegramOptions {
   /** Channel instance; the first part of its chat keys. Default `telegram`. */
@@ -51,51 +53,20 @@ export interface TelegramChannel extends Channel {
   readonly counters: () => Readonly<TelegramCounters>;
 }
 
-/** Longest text of one message, after entities. @see https://core.telegram.org/bots/api#sendmessage */
-const TEXT_UNITS_MAX = 4_096;
 /** Longest time for one request beyond what a poll may be held, in seconds. */
 const REQUEST_S = 60;
-
-function checkToken(token: string): string {
-  const text = token.trim();
-  if (text !== "" && /^[\w:.-]+$/.test(text)) return text;
-  const why = text === "" ? "is empty" : "has characters that no token has";
-  throw new ConfigError("TOKEN_REFUSED", `the Telegram token ${why}; copy the one that @BotFather gave`, { path: "token" });
-}
-
-function checkRoot(apiRoot: string): string {
-  if (/^https?:$/.test(URL.canParse(apiRoot) ? new URL(apiRoot).protocol : "")) return apiRoot.replace(/\/+$/, "");
-  throw new ConfigError("CONFIG_INVALID", "the Telegram apiRoot is no http(s) URL; write one such as https://api.telegram.org", {
-    path: "apiRoot",
-  });
-}
-
-function checkName(name: string): string {
-  if (isChannelName(name)) return name;
-  throw new ConfigError(
-    "CONFIG_INVALID",
-    `channel name ${JSON.stringify(name)}: use a lower-case letter, then at most 31 of a-z, 0-9 and -`,
-    { path: "name" },
-  );
-}
-
-function checkTimeout(seconds: number): number {
-  if (Number.isInteger(seconds) && seconds >= 0 && seconds <= 50) return seconds;
-  throw new ConfigError("CONFIG_INVALID", `pollTimeoutS is ${seconds}; write whole seconds from 0 to 50`, { path: "pollTimeoutS" });
-}
-
-/** Content as plain text; files and buttons, which are not sent as such yet, are named so that nothing is dropped in silence. */
-function plainText(content: Content): string {
-  return content
-    .map((item) => {
-      if (item.type === "text") return item.text;
-      return item.type === "file" ? `[${item.kind}: ${item.name}]` : item.options.map((option) => `- ${option.label}`).join("\n");
-    })
-    .join("\n");
-}
+/** A poll that has not ended this long after it should have is no sign of life. */
+const SILENCE_MARGIN_MS = 65_000;
+/**
+ * Where pacing begins: about 30 messages a second in all. One chat takes bursts, so nothing is held back there before Telegram says so.
+ * @see https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this
+ */
+const PACE = { chatMs: 0, channelMs: 34, editMs: 1_000 } as const;
+/** How long "typing…" is shown. @see https://core.telegram.org/bots/api#sendchataction */
+const TYPING_MS = 5_000;
 
 /**
- * Makes the channel; nothing is connected before `start`. `deliver` and `typing` work also before `start` and after `stop`.
+ * Makes the channel; nothing is connected before `start`. `deliver`, `edit`, `open` and `typing` work also before `start` and after `stop`.
  * @throws ConfigError TOKEN_REFUSED, CONFIG_INVALID with the path of the bad option
  * @see https://core.telegram.org/bots/api#making-requests (`retry_after` is in seconds)
  */
@@ -103,48 +74,48 @@ export function createTelegramChannel(options: TelegramOptions): TelegramChannel
   const { clock, log } = options;
   const name = checkName(options.name ?? "telegram");
   const token = checkToken(options.token);
+  const apiRoot = checkRoot(options.apiRoot ?? "https://api.telegram.org");
   const pollTimeoutS = checkTimeout(options.pollTimeoutS ?? 25);
+  const webhook = checkWebhook(options, name, token);
+  const groups = checkGroups(options.groups);
   const allow = checkAllow(options.allow);
-  const api = createApi(token, checkRoot(options.apiRoot ?? "https://api.telegram.org"), pollTimeoutS + REQUEST_S);
+  const api = createApi(token, apiRoot, pollTimeoutS + REQUEST_S);
   const redact = redactor(token);
-  const counters: TelegramCounters = { accepted: 0, forbidden: 0, ignored: 0, notUnderstood: 0 };
-  let poller: Poller | undefined;
+  const counters = createCounters();
+  let connection: Connection | undefined;
   let stopping: Promise<void> | undefined;
-
-  const deliver = async ({ address, content, signal }: DeliverRequest): Promise<{ readonly platformId: string }> => {
-    const target = parseAddress(address);
-    const text = plainText(content);
-    if (text.trim() === "") throw new TerminalError("CHANNEL_REFUSED", `telegram send to ${address}: there is no text to send; add some`);
-    if (signal.aborted) throw new TransientError("CHANNEL_UNAVAILABLE", `telegram send to ${address}: aborted before it began; try again`);
-    let sent: { readonly message_id?: unknown };
-    try {
-      sent = await api.raw.sendMessage({ ...target, text, link_preview_options: { is_disabled: true } }, signalFor(signal));
-    } catch (error) {
-      throw deliveryError(failureOf(error, redact), address);
-    }
-    if (typeof sent?.message_id === "number") return { platformId: String(sent.message_id) };
-    throw new AmbiguousError("SEND_UNKNOWN", `telegram send to ${address}: answered without a message id; it may have arrived`);
-  };
+  let host: ChannelHost | undefined;
+  const sender = createSender({ api, redact, name, host: () => host });
 
   return {
     name,
     kind: "telegram",
     access: { allow },
-    limits: { textUnits: TEXT_UNITS_MAX, canEdit: false },
+    limits: {
+      textUnits: TEXT_UNITS_MAX,
+      canEdit: true,
+      pace: PACE,
+      typingMs: TYPING_MS,
+      ...(webhook ? {} : { silenceMaxMs: pollTimeoutS * 1_000 + SILENCE_MARGIN_MS }),
+    },
     counters: () => ({ ...counters }),
-    start: async (host) => {
-      invariant(poller === undefined, `channel ${name} was started twice; stop it first`);
-      poller = startPoller({ api, host, clock, name, pollTimeoutS, redact, counters, log });
+    start: async (given) => {
+      invariant(connection === undefined, `channel ${name} was started twice; stop it first`);
+      host = given;
+      connection = openConnection({ api, host: given, clock, name, pollTimeoutS, webhook, groups, redact, counters, log });
     },
     stop: () => {
       stopping ??= (async () => {
-        await poller?.stop();
-        poller = undefined;
+        await connection?.stop();
+        connection = undefined;
         stopping = undefined;
       })();
       return stopping;
     },
-    deliver,
+    deliver: sender.deliver,
+    edit: sender.edit,
+    open: (ref, opening) => openFile({ api, apiRoot, token, redact }, ref, opening),
+    ...(webhook ? { webhook: (request) => connection?.receive?.(request) ?? Promise.resolve(new Response(null, { status: 503 })) } : {}),
     addressOf: addressOfKey,
     typing: async (address, signal) => {
       try {

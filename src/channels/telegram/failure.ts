@@ -3,7 +3,6 @@
  * Vendor errors end here: they carry URLs, and a Bot API URL holds the token.
  */
 import { GrammyError, HttpError } from "grammy/web";
-import { AmbiguousError, TerminalError, TransientError } from "../../core/errors.ts";
 import type { ErrorCode, ErrorNote } from "../../core/errors.ts";
 import { GarbledAnswer } from "./api-client.ts";
 
@@ -76,44 +75,4 @@ export function failureOf(error: unknown, redact: Redact): Failure {
 export function noteFor(code: ErrorCode, failure: Failure, advice: string): ErrorNote {
   const status = failure.kind === "answered" ? `${failure.status} ` : "";
   return { code, message: `telegram: ${status}${failure.text}; ${advice}`.slice(0, 500) };
-}
-
-function refusalAdvice(failure: Failure & { kind: "answered" }): string {
-  if (failure.movedTo !== undefined) return `the group became the supergroup ${failure.movedTo}; write to that one`;
-  if (failure.status === 403) return "the bot was blocked, removed or never started there; the person must press Start or add it again";
-  return "it will never be taken as it is; check the chat and the content";
-}
-
-/**
- * The error that `deliver` throws: by its class the runtime knows whether the message may have arrived.
- * @param address - named in the message
- */
-export function deliveryError(failure: Failure, address: string): TerminalError | TransientError {
-  const where = `telegram send to ${address}`;
-  // A plain error in place of the vendor's: that one holds the request URL, and so the token.
-  const cause = new Error(failure.text);
-  const unknown = (why: string): AmbiguousError =>
-    new AmbiguousError("SEND_UNKNOWN", `${where}: ${why}; it may have arrived, so a repetition must be marked`, { cause });
-  const notTaken = (why: string, retryAfterMs?: number): TransientError =>
-    new TransientError("CHANNEL_UNAVAILABLE", `${where}: ${why}; it was not taken, try again later`, {
-      cause,
-      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-    });
-  switch (failure.kind) {
-    case "unreached":
-      return notTaken(failure.text);
-    case "unanswered":
-      return unknown(failure.text);
-    case "garbled":
-      return failure.status >= 400 && failure.status < 500 ? notTaken(failure.text) : unknown(failure.text);
-    case "answered": {
-      const said = `${failure.status} ${failure.text}`;
-      if (failure.status === 502 || failure.status === 504) return unknown(said);
-      // The token, not the message: it is taken once a person has mended that, and must not become a dead letter before.
-      if (failure.status === 401 || failure.status === 404)
-        return notTaken(`${said}, so the token is refused (set a valid one from @BotFather)`);
-      if (failure.status === 429 || failure.status >= 500) return notTaken(said, failure.retryAfterMs);
-      return new TerminalError("CHANNEL_REFUSED", `${where}: ${said}; ${refusalAdvice(failure)}`, { cause });
-    }
-  }
 }

@@ -12,6 +12,11 @@ const THROTTLED_MS = 5_000;
 /** A conflict is waited out for longer than the other poll can last. */
 const CONFLICT_MARGIN_MS = 5_000;
 
+const POLLER_ADVICE = "another program polls with this token; stop it or use another token, this one comes back by itself";
+const FOREIGN_WEBHOOK_ADVICE =
+  "a webhook that was not set from here gets the updates; if no other program needs it, call deleteWebhook, or write mode: webhook; this one comes back by itself";
+/** Ends the message when Telegram refuses a webhook. */
+export const WEBHOOK_ADVICE = "check webhookUrl: https, port 443, 80, 88 or 8443, reachable from outside; it is tried again";
 /** Ends the message of every loss. */
 export const LOST_ADVICE = "the network or Telegram is down; the connection is tried again";
 
@@ -26,8 +31,8 @@ export interface FateOptions {
 
 export interface Fate {
   readonly lose: (error: ErrorNote, retryAfterMs?: number) => void;
-  /** Reports what ends a connection. */
-  readonly endFor: (failure: Failure) => void;
+  /** Reports what ends a connection; `advice` for what Telegram refuses, which by default is the network's fault. */
+  readonly endFor: (failure: Failure, advice?: string) => void;
   /** Waits in place for what passes by itself (409, 429). False: the loop ends, and the reason is reported. */
   readonly waitOut: (failure: Failure) => Promise<boolean>;
 }
@@ -37,17 +42,21 @@ export function createFate({ host, clock, signal, name, pollTimeoutS, log }: Fat
   const lose: Fate["lose"] = (error, retryAfterMs) => {
     host.report({ type: "connection.lost", error, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) });
   };
-  const endFor: Fate["endFor"] = (failure) => {
+  const endFor: Fate["endFor"] = (failure, advice = LOST_ADVICE) => {
     if (failure.kind === "answered" && (failure.status === 401 || failure.status === 404)) {
-      const advice = "Telegram refuses the token; set a valid one from @BotFather and restart satibot";
-      host.report({ type: "connection.refused", error: noteFor("TOKEN_REFUSED", failure, advice) });
+      const tokenAdvice = "Telegram refuses the token; set a valid one from @BotFather and restart satibot";
+      host.report({ type: "connection.refused", error: noteFor("TOKEN_REFUSED", failure, tokenAdvice) });
       return;
     }
-    lose(noteFor("CHANNEL_UNAVAILABLE", failure, LOST_ADVICE), failure.kind === "answered" ? failure.retryAfterMs : undefined);
+    const isRefused = failure.kind === "answered" && failure.status === 400;
+    lose(
+      noteFor("CHANNEL_UNAVAILABLE", failure, isRefused ? advice : LOST_ADVICE),
+      failure.kind === "answered" ? failure.retryAfterMs : undefined,
+    );
   };
   const waitOut: Fate["waitOut"] = async (failure) => {
     if (failure.kind === "answered" && failure.status === 409) {
-      const advice = "another program polls with this token, or a webhook is set; stop it, call deleteWebhook or use another token";
+      const advice = /webhook is active/i.test(failure.text) ? FOREIGN_WEBHOOK_ADVICE : POLLER_ADVICE;
       host.report({ type: "connection.conflicted", error: noteFor("CHANNEL_CONFLICT", failure, advice) });
       await pause(clock, pollTimeoutS * 1_000 + CONFLICT_MARGIN_MS, signal);
       return true;

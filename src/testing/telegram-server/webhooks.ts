@@ -8,8 +8,8 @@ import { badRequest, succeed, type Answer, type Payload } from "./answer.ts";
 import type { Faults } from "./faults.ts";
 import { kindsOf, type Update, type Updates } from "./updates.ts";
 
-/** Bounds of the wait before a delivery is repeated; Telegram's are longer. A `retry-after` of the bot overrides them. */
-const RETRY_MS = { min: 2, max: 50 };
+/** First wait before a delivery is repeated; it doubles. A `retry-after` of the bot overrides it. */
+const RETRY_MS_MIN = 2;
 const CONNECTIONS_MAX = 100;
 const CONNECTIONS_DEFAULT = 40;
 const SECRET = /^[A-Za-z0-9_-]{1,256}$/;
@@ -33,7 +33,18 @@ export interface Webhooks {
   readonly close: () => void;
 }
 
-export function createWebhooks(clock: Clock, updates: Updates, faults: Faults, changed: () => void): Webhooks {
+/** What the deliveries need. */
+export interface WebhookParts {
+  readonly clock: Clock;
+  readonly updates: Updates;
+  readonly faults: Faults;
+  /** Longest wait before a repetition, in milliseconds. */
+  readonly retryMaxMs: number;
+  readonly changed: () => void;
+}
+
+/** No webhook at first. */
+export function createWebhooks({ clock, updates, faults, retryMaxMs, changed }: WebhookParts): Webhooks {
   let current: (WebhookState & { readonly abort: AbortController }) | undefined;
   let lastError: { readonly message: string; readonly atS: number } | undefined;
   let requestCount = 0;
@@ -62,7 +73,7 @@ export function createWebhooks(clock: Clock, updates: Updates, faults: Faults, c
 
   const deliver = async (update: Update, chat: string, to: WebhookState & { readonly abort: AbortController }): Promise<void> => {
     const { signal } = to.abort;
-    for (let delayMs = RETRY_MS.min; !signal.aborted; delayMs = Math.min(RETRY_MS.max, delayMs * 2)) {
+    for (let delayMs = RETRY_MS_MIN; !signal.aborted; delayMs *= 2) {
       const outcome = await request(update, to, signal).catch(() => ({ isTaken: false, retryMs: undefined }));
       if (signal.aborted) break;
       changed();
@@ -71,7 +82,7 @@ export function createWebhooks(clock: Clock, updates: Updates, faults: Faults, c
         break;
       }
       await new Promise<void>((resolve) => {
-        const cancel = clock.setTimer(outcome.retryMs ?? delayMs, resolve);
+        const cancel = clock.setTimer(Math.min(retryMaxMs, outcome.retryMs ?? delayMs), resolve);
         signal.addEventListener("abort", () => {
           cancel();
           resolve();
