@@ -70,6 +70,7 @@ async function add({ chat, seq, sender, nowMs, services }: CommandContext, rest:
   if ([...message].length > MESSAGE_MAX) return saying(`The message has more than ${MESSAGE_MAX} characters; shorten it.`);
   const schedule = scheduleOf(rest.slice(0, bar));
   const instants = services.jobs.nextInstants(schedule, nowMs, INSTANTS);
+  if (instants.length === 0) return saying("That time has passed, or never comes.");
   if (instants.some((atMs, place) => place > 0 && atMs - (instants[place - 1] ?? 0) < EVERY_MIN_MS))
     return saying(`That is too often; jobs of a chat run at most once in ${formatDuration(EVERY_MIN_MS)}.`);
   const id = jobIdOf(chat, seq, sender);
