@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { CallbackQuery, Message, Update } from "grammy/types";
+import type { CallbackQuery, Message } from "grammy/types";
 import type { GroupRule } from "../../src/channels/telegram/options.ts";
 import { translate } from "../../src/channels/telegram/translate.ts";
 import type { Translation } from "../../src/channels/telegram/translate.ts";
@@ -14,7 +14,7 @@ const GROUP = { id: -1001234567890, type: "supergroup", title: "Group", username
 const messageOf = (message: object): Message => ({ message_id: 5, date: 1, from: PERSON, chat: PRIVATE, ...message }) as Message;
 
 function readUpdate(update: object, groups: Readonly<Record<string, GroupRule>> = {}): Translation {
-  return translate({ update_id: 42, ...update } as Update, { name: "telegram", bot: BOT, groups: new Map(Object.entries(groups)) });
+  return translate({ update_id: 42, ...update }, { name: "telegram", bot: BOT, groups: new Map(Object.entries(groups)) });
 }
 
 function read(message: object, groups: Readonly<Record<string, GroupRule>> = {}): Translation {
