@@ -4,7 +4,17 @@ export type { EventLoopOptions, OverlapOptions } from "./app/event-loop.ts";
 export { createGateway } from "./app/gateway.ts";
 export type { Gateway, GatewayOptions } from "./app/gateway.ts";
 export type { LimitOptions } from "./app/limit-options.ts";
-export type { NamedChannels, TelegramGatewayOptions } from "./app/channels.ts";
+export type {
+  AccessOptions,
+  ChatSdkGatewayOptions,
+  DiscordGatewayOptions,
+  GroupMode,
+  GroupOptions,
+  NamedChannels,
+  TelegramGatewayOptions,
+  WhatsAppGatewayOptions,
+} from "./app/channels/options.ts";
+export type { HookOptions, NamedHooks } from "./http/hooks.ts";
 export { createEchoAgent } from "./agents/echo.ts";
 export type { EchoOptions } from "./agents/echo.ts";
 export type { Agent, AgentContext, Tools, Turn, TurnMessage } from "./ports/agent.ts";

@@ -1,23 +1,12 @@
 /** The channels that a gateway opens; the code of each loads only when it is configured. */
-import { ConfigError } from "../core/errors.ts";
 import type { Channel } from "../ports/channel.ts";
-import type { Clock } from "../ports/clock.ts";
 import type { EventLoop } from "../runtime/api.ts";
 import { createWebChannel } from "../channels/web/channel.ts";
-
-export interface TelegramGatewayOptions {
-  readonly token: string;
-  readonly apiRoot?: string;
-  /** User ids, chat ids, @usernames or "*"; absent: whoever sends the pairing code first owns the bot. */
-  readonly allow?: readonly string[];
-}
-
-/** By instance name; `web` and `terminal` are switched on and off. */
-export type NamedChannels = Readonly<Record<string, TelegramGatewayOptions | boolean>>;
+import type { NamedChannels } from "./channels/options.ts";
+import { openPlatform, type Surroundings } from "./channels/platforms.ts";
 
 /** What the channels are opened in. */
-export interface ChannelSurroundings {
-  readonly clock: Clock;
+export interface ChannelSurroundings extends Surroundings {
   readonly hasPage: boolean;
   /** Calls are valid once it has started. */
   readonly loop: Pick<EventLoop, "stream" | "status" | "chats" | "why" | "chat">;
@@ -39,14 +28,12 @@ export async function openChannels(
 }
 
 async function openNamed(channels: NamedChannels, surroundings: ChannelSurroundings): Promise<readonly Channel[]> {
-  const { clock } = surroundings;
+  const { clock, random, log } = surroundings;
   const opened: Channel[] = [];
   for (const [name, options] of Object.entries(channels)) {
     if (name === "web" || options === false) continue;
     if (name === "terminal" && options === true) opened.push(await openTerminal(surroundings));
-    else if (options === true) {
-      throw new ConfigError("CONFIG_INVALID", `channels.${name}: true is not enough; give its token`, { path: `channels.${name}` });
-    } else opened.push(await openTelegram(name, options, clock));
+    else opened.push(await openPlatform(name, options, { clock, random, log }));
   }
   return opened;
 }
@@ -56,17 +43,6 @@ async function openTerminal({ clock, loop, quit, attach }: ChannelSurroundings):
   const terminal = createTerminalChannel({ input: process.stdin, output: process.stdout, clock, loop, onQuit: quit });
   if (terminal.isInteractive) attach(terminal.print);
   return terminal;
-}
-
-async function openTelegram(name: string, options: TelegramGatewayOptions, clock: Clock): Promise<Channel> {
-  const { createTelegramChannel } = await import("../channels/telegram/channel.ts");
-  try {
-    return createTelegramChannel({ name, ...options, clock });
-  } catch (cause) {
-    if (!(cause instanceof ConfigError)) throw cause;
-    const path = `channels.${name}${cause.path === undefined ? "" : `.${cause.path}`}`;
-    throw new ConfigError(cause.code, `${path}: ${cause.message}`, { path, cause });
-  }
 }
 
 function isList(channels: NamedChannels | readonly Channel[]): channels is readonly Channel[] {

@@ -35,11 +35,12 @@ export async function optionsOf(config: Config): Promise<ConfiguredOptions> {
     store: config.store.kind === "memory" ? "memory:" : `sqlite:${config.store.file}`,
     log,
     channels: {
-      ...Object.fromEntries(config.channels.map(({ name, token, apiRoot, allow }) => [name, { token, apiRoot, allow }])),
+      ...Object.fromEntries(config.channels.map(({ name, ...options }) => [name, options])),
       web: config.web,
       terminal: hasTerminal,
     },
     http: config.http,
+    hooks: config.hooks,
     cron: config.cron,
     limits: {
       concurrentTurns: limits.concurrentTurns,

@@ -4,7 +4,10 @@ import type { Channel } from "../ports/channel.ts";
 import type { CronJobInput, EventLoop, PairingCode, ReloadAnswer } from "../runtime/api.ts";
 import { createEchoAgent } from "../agents/echo.ts";
 import { SILENT, assembleWithHost, storeOf, type EventLoopOptions } from "./event-loop.ts";
-import { openChannels, type NamedChannels } from "./channels.ts";
+import type { NamedHooks } from "../http/hooks.ts";
+import type { HttpServer } from "../http/server.ts";
+import { openChannels } from "./channels.ts";
+import type { NamedChannels } from "./channels/options.ts";
 import { limitsOf, type LimitOptions } from "./limit-options.ts";
 import type { Screen } from "./screen.ts";
 import { createSystemClock } from "./system-clock.ts";
@@ -18,6 +21,8 @@ export interface GatewayOptions extends Omit<EventLoopOptions, "limits"> {
   readonly http?:
     | false
     | { readonly host?: string; readonly port?: number; readonly token?: string; readonly allowedHosts?: readonly string[] };
+  /** Triggers at `/hooks/<name>`, each with a token of its own and the chat that it writes to. */
+  readonly hooks?: NamedHooks;
   /** These jobs and no others of origin `config`; absent leaves those of an earlier start. */
   readonly cron?: readonly CronJobInput[];
   /** `POST /api/reload`. Absent: that route answers that there is no configuration to read. */
@@ -47,24 +52,27 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
   const clock = options.clock ?? createSystemClock();
   const log = options.log ?? SILENT;
   let address: { host: string; port: number } | undefined;
-  let http: { readonly stop: (options?: { graceMs?: number }) => Promise<void> } | undefined;
+  let http: HttpServer | undefined;
   const hasPage =
     options.http !== false && (Array.isArray(options.channels) || (options.channels as NamedChannels | undefined)?.web !== false);
   // Channels and HTTP load only when they are configured.
   let loop: EventLoop | undefined;
   let starting: Promise<void> | undefined;
+  const random = options.random ?? createSystemRandom();
 
   const build = async (): Promise<EventLoop> =>
     assembleWithHost({
       agent: options.agent ?? createEchoAgent({ clock }),
       store: storeOf(options.store ?? "memory:", clock),
       clock,
-      random: options.random ?? createSystemRandom(),
+      random,
       log,
       limits: limitsOf(options.limits),
       overlap: options.overlap,
       channels: await openChannels(options.channels ?? {}, {
         clock,
+        random,
+        log,
         hasPage,
         loop: gateway,
         quit: options.onQuit ?? (() => void gateway.shutdown()),
@@ -74,21 +82,29 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
         options.tellCode ?? (({ channel }) => log.warn({ channel }, `nobody may write yet; \`satibot pair code ${channel}\` makes a code`)),
     });
 
+  /** Serves nothing before its start, but what is wrong with it is told before anything is opened. */
+  const serverOf = async (running: EventLoop): Promise<HttpServer | undefined> => {
+    if (options.http !== false) {
+      const { createHttpServer } = await import("../http/server.ts");
+      const { hooks, reload } = options;
+      return createHttpServer({ ...HTTP_DEFAULTS, ...options.http, page: hasPage, hooks, reload, loop: running, clock, log });
+    }
+    if (options.hooks) throw new ConfigError("CONFIG_INVALID", "hooks need HTTP; leave `http` out, or remove them", { path: "hooks" });
+    return undefined;
+  };
+
   const start = (): Promise<void> => {
     starting ??= (async () => {
       loop = await build();
+      const server = await serverOf(loop);
       await loop.start();
-      if (options.http !== false) {
-        const { createHttpServer } = await import("../http/server.ts");
-        const server = createHttpServer({ ...HTTP_DEFAULTS, ...options.http, page: hasPage, reload: options.reload, loop, clock, log });
-        try {
-          address = await server.start();
-        } catch (error) {
-          await loop.shutdown();
-          throw error;
-        }
-        http = server;
+      try {
+        address = await server?.start();
+      } catch (error) {
+        await loop.shutdown();
+        throw error;
       }
+      http = server;
       // Without a list the jobs of an earlier one stay.
       if (options.cron) await loop.reconcileJobs?.(options.cron);
     })();

@@ -6,6 +6,7 @@ import type { Limits } from "../core/limits.ts";
 import type { ReloadAnswer } from "../runtime/api.ts";
 import type { Config } from "./config/config.ts";
 import { changedPaths } from "./config/changes.ts";
+import { accessOf } from "./config/channels.ts";
 import { secretsOf } from "./config/describe.ts";
 import type { Gateway } from "./gateway.ts";
 import type { AdjustableLog } from "./log.ts";
@@ -50,12 +51,14 @@ export function createReloader({ config, load, gateway, log, levelOf }: Reloader
     log.setLevel(levelOf(next));
     running = { ...running, log: next.log };
 
-    for (const { name, allow } of next.channels) {
+    for (const wanted of next.channels) {
+      const { name, allow, admins, rate } = wanted;
       const channel = running.channels.find((one) => one.name === name);
-      if (!channel || changedPaths({ allow: channel.allow }, { allow }).length === 0) continue;
-      gateway.access.configure(name, { allow });
-      applied.push(`channels.${name}.allow`);
-      running = { ...running, channels: running.channels.map((one) => (one === channel ? { ...channel, allow } : one)) };
+      const paths = channel ? changedPaths(accessOf(channel), accessOf(wanted)) : [];
+      if (!channel || paths.length === 0) continue;
+      gateway.access.configure(name, accessOf(wanted));
+      applied.push(...paths.map((path) => `channels.${name}.${path}`));
+      running = { ...running, channels: running.channels.map((one) => (one === channel ? { ...channel, allow, admins, rate } : one)) };
     }
     return { applied, needsRestart: restartsFor(running, next) };
   };

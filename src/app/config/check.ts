@@ -16,6 +16,9 @@ export function check<T>(schema: z.ZodType<T>, value: unknown, at: Problem["path
       for (const key of issue.keys) problems.push({ path: [...path, key], message: unknownKey(key, known) });
     } else if (issue.code === "invalid_type" && valueAt(value, issue.path) === undefined && issue.message.startsWith("must be")) {
       problems.push({ path, message: `is missing; it ${issue.message}` });
+    } else if (issue.code === "invalid_key") {
+      // Of a name that is wrong its own message says more than that of the section around it.
+      problems.push({ path, message: issue.issues[0]?.message ?? issue.message });
     } else {
       problems.push({ path, message: issue.message });
     }
@@ -68,6 +71,7 @@ function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
   for (const step of path) {
     if (here instanceof z.ZodObject) here = unwrapped(here.shape[String(step)]);
     else if (here instanceof z.ZodArray) here = unwrapped(here.element);
+    else if (here instanceof z.ZodRecord) here = unwrapped(here.valueType);
     else return [];
   }
   return here instanceof z.ZodObject ? Object.keys(here.shape) : [];

@@ -6,6 +6,8 @@
 import { resolve } from "node:path";
 import { ConfigError } from "../../core/errors.ts";
 import type { Limits } from "../../core/limits.ts";
+import { channelOf, type ChatKey } from "../../core/chat-key.ts";
+import type { NamedHooks } from "../../http/hooks.ts";
 import type { CronJobInput } from "../../runtime/api.ts";
 import { type ChannelConfig, readChannels } from "./channels.ts";
 import { check } from "./check.ts";
@@ -44,6 +46,8 @@ export interface Config {
   readonly heartbeat: HeartbeatConfig | undefined;
   /** Undefined: nobody is told that the daemon works. */
   readonly ping: PingConfig | undefined;
+  /** Triggers at `/hooks/<name>`. */
+  readonly hooks: NamedHooks;
   readonly limits: Limits;
   readonly http: HttpConfig;
   /** `watch`: the file is read again whenever it changes. */
@@ -91,19 +95,17 @@ async function readConfig({ cwd, configPath, env }: LoadOptions, only: readonly 
   const split = splitUnsupported(withoutNulls(chosen));
   const problems: Problem[] = [...split.problems];
   const filled = substitute(split.rest, env, [], problems);
-  const { values, variables } = withEnvironment(
-    isPlainObject(filled) ? filled : {},
-    only === undefined ? env : { ...env, TELEGRAM_BOT_TOKEN: undefined },
-  );
+  const { values, variables } = withEnvironment(isPlainObject(filled) ? filled : {}, env, { hasChannels: only === undefined });
   const source: Source = { file: found?.file, text: found?.text, variables };
 
   const { channels: channelValues, ...rest } = values;
   if (rest.heartbeat === false) delete rest.heartbeat;
   if (rest.heartbeat === true) rest.heartbeat = {};
-  const channels = readChannels(channelValues, env, problems);
+  const channels = readChannels(channelValues, { env, text: found?.text, problems });
   const checked = check(sections, rest, [], problems);
   const store = checked === undefined ? undefined : readStore(checked.store, cwd, problems);
   if (checked !== undefined) checkTogether(checked, only === undefined, problems);
+  if (checked !== undefined) checkHooks(checked.hooks, channels.channels, problems);
   if (problems.length > 0 || checked === undefined || store === undefined) throw configError(problems, source);
   const { limits, http } = checked;
   return {
@@ -114,6 +116,7 @@ async function readConfig({ cwd, configPath, env }: LoadOptions, only: readonly 
     heartbeat: undefined,
     ping: undefined,
     ...(checked.heartbeat === undefined ? {} : heartbeatConfig(checked.heartbeat, cwd)),
+    hooks: checked.hooks,
     limits: {
       concurrentTurns: limits.concurrentTurns,
       inboxPerChat: limits.inboxPerChat,
@@ -160,6 +163,22 @@ function readStore(text: string, cwd: string, problems: Problem[]): StoreConfig 
     problems.push({ path: ["store"], message: `${JSON.stringify(text)} is no store; write "sqlite:./data/satibot.db" or "memory:"` });
   }
   return undefined;
+}
+
+/** A hook writes into a chat that can exist: of a channel that is configured, or one of HTTP. */
+function checkHooks(
+  hooks: Readonly<Record<string, { readonly chat: ChatKey }>>,
+  channels: readonly ChannelConfig[],
+  problems: Problem[],
+): void {
+  const known = ["api", "web", "terminal", ...channels.map(({ name }) => name)];
+  for (const [name, { chat }] of Object.entries(hooks)) {
+    if (known.includes(channelOf(chat))) continue;
+    problems.push({
+      path: ["hooks", name, "chat"],
+      message: `is of no channel that is configured; write one of ${known.join(", ")} before the colon`,
+    });
+  }
 }
 
 function checkTogether(

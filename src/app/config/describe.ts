@@ -1,12 +1,9 @@
 import * as z from "zod";
 import { formatDuration } from "../../core/duration.ts";
-import type { ChannelConfig } from "./channels.ts";
+import { MASK, describeChannel, secretsOfChannel } from "./channel-secrets.ts";
 import type { Config } from "./config.ts";
 import type { HeartbeatConfig } from "./heartbeat-fields.ts";
 import { wholeFile } from "./sections.ts";
-
-/** What stands where a secret was. */
-const MASK = "***";
 
 /**
  * The configuration as it will be used, as JSON-safe values for people and logs: every secret is masked.
@@ -30,6 +27,7 @@ export function describeConfig(config: Config): Readonly<Record<string, unknown>
     })),
     heartbeat: config.heartbeat === undefined ? "off" : describeHeartbeat(config.heartbeat),
     ping: config.ping === undefined ? "none" : { url: MASK, every: formatDuration(config.ping.everyMs) },
+    hooks: Object.fromEntries(Object.entries(config.hooks).map(([name, hook]) => [name, { ...hook, token: MASK }])),
     limits: Object.fromEntries(
       Object.entries(config.limits).map(([key, value]: [string, number]) =>
         key.endsWith("Ms") ? [key.slice(0, -2), formatDuration(value)] : [key, value],
@@ -54,31 +52,15 @@ function describeHeartbeat({ everyMs, file, activeHours, deliverTo, history, tim
   };
 }
 
-function describeChannel({ kind, token, mode, apiRoot, allow }: ChannelConfig): object {
-  return {
-    kind,
-    token: token.replace(/^(\d+:)?.*$/, `$1${MASK}`),
-    mode,
-    ...(apiRoot === undefined ? {} : { apiRoot: withoutCredentials(apiRoot) }),
-    allow: allow ?? "who is paired",
-  };
-}
-
 /** Every secret of a configuration, for the log to mask. */
 export function secretsOf(config: Config): readonly string[] {
-  return [config.http.token, config.ping?.url, ...config.channels.map((channel) => channel.token)].filter((secret) => secret !== undefined);
+  const hooks = Object.values(config.hooks).map(({ token }) => token);
+  const channels = config.channels.flatMap(secretsOfChannel);
+  return [config.http.token, config.ping?.url, ...channels, ...hooks].filter((secret) => secret !== undefined);
 }
 
 /** The JSON Schema (draft 2020-12) of a configuration file. */
 export function configJsonSchema(): Readonly<Record<string, unknown>> {
   const schema = z.toJSONSchema(wholeFile, { io: "input", unrepresentable: "any" });
   return { ...schema, title: "satibot configuration" };
-}
-
-function withoutCredentials(text: string): string {
-  const url = new URL(text);
-  if (url.username === "" && url.password === "") return text;
-  url.username = MASK;
-  url.password = "";
-  return url.href;
 }

@@ -15,6 +15,16 @@ const VARIABLES = [
   ["SATIBOT_LOG_LEVEL", "log.level"],
 ] as const;
 
+/** Variables of channels. One that `opens` makes the channel appear although the file does not name it; the others only fill in. */
+const CHANNEL_VARIABLES = [
+  { name: "TELEGRAM_BOT_TOKEN", channel: "telegram", key: "token", opens: true },
+  { name: "DISCORD_BOT_TOKEN", channel: "discord", key: "token", opens: true },
+  { name: "WHATSAPP_PHONE_NUMBER_ID", channel: "whatsapp", key: "phoneNumberId", opens: true },
+  { name: "WHATSAPP_ACCESS_TOKEN", channel: "whatsapp", key: "accessToken", opens: false },
+  { name: "WHATSAPP_APP_SECRET", channel: "whatsapp", key: "appSecret", opens: false },
+  { name: "WHATSAPP_VERIFY_TOKEN", channel: "whatsapp", key: "verifyToken", opens: false },
+] as const;
+
 /** The value of a variable; an empty one counts as not set. */
 export function variable(env: Environment, name: string): string | undefined {
   const value = env[name];
@@ -23,13 +33,15 @@ export function variable(env: Environment, name: string): string | undefined {
 
 /**
  * Lays the environment over what the file says: a variable wins over the file.
- * TELEGRAM_BOT_TOKEN opens the channel `telegram` unless the file turns it off; SATIBOT_ALLOW (comma-separated) is the list of every
- * Telegram channel that has none of its own.
+ * TELEGRAM_BOT_TOKEN opens the channel `telegram` unless the file turns it off, and so for the other platforms; SATIBOT_ALLOW
+ * (comma-separated) is the list of every Telegram channel that has none of its own.
+ * @param options.hasChannels - false leaves the channels as the file has them
  * @returns the values, and which variable gave which path
  */
 export function withEnvironment(
   file: Readonly<Record<string, unknown>>,
   env: Environment,
+  { hasChannels = true }: { readonly hasChannels?: boolean } = {},
 ): { readonly values: Record<string, unknown>; readonly variables: ReadonlyMap<string, string> } {
   const values: Record<string, unknown> = { ...file };
   const variables = new Map<string, string>();
@@ -43,14 +55,25 @@ export function withEnvironment(
     else continue;
     variables.set(path, name);
   }
-  const token = variable(env, "TELEGRAM_BOT_TOKEN");
-  const channels = values.channels ?? {};
-  if (token === undefined || !isPlainObject(channels) || channels.telegram === false) return { values, variables };
-  const telegram = channels.telegram ?? {};
-  if (telegram !== true && !isPlainObject(telegram)) return { values, variables };
-  values.channels = { ...channels, telegram: { ...(telegram === true ? {} : telegram), token } };
-  variables.set("channels.telegram.token", "TELEGRAM_BOT_TOKEN");
+  if (hasChannels) {
+    for (const { name, channel, key, opens } of CHANNEL_VARIABLES) {
+      const value = variable(env, name);
+      const channels = withVariable(values.channels ?? {}, channel, key, value, opens);
+      if (channels === undefined) continue;
+      values.channels = channels;
+      variables.set(`channels.${channel}.${key}`, name);
+    }
+  }
   return { values, variables };
+}
+
+/** The channels with the value in its place; undefined where it has none. */
+function withVariable(channels: unknown, channel: string, key: string, value: string | undefined, opens: boolean): object | undefined {
+  if (value === undefined || !isPlainObject(channels)) return undefined;
+  const given = channels[channel];
+  if (given === false || (!opens && !Object.hasOwn(channels, channel))) return undefined;
+  const options = given === undefined || given === null || given === true ? {} : given;
+  return isPlainObject(options) ? { ...channels, [channel]: { ...options, [key]: value } } : undefined;
 }
 
 /** SATIBOT_ALLOW as a list, or undefined when it is not set. */

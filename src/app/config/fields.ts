@@ -56,14 +56,26 @@ export function url(description: string): z.ZodType<string, string> {
     .meta({ description });
 }
 
-/** Ids and names of people, or `"*"`; numbers are taken as ids. */
-export const allowList = z
+const idList = z
   .array(z.union([z.string(), z.number()]), { error: 'must be a list such as ["12345", "*"]' })
-  .transform((entries) => entries.map((entry) => String(entry).trim()))
+  .refine((entries) => entries.every((entry) => typeof entry === "string" || Number.isSafeInteger(entry)), {
+    error: "has a number of more digits than a number can hold; write long ids in quotes",
+  })
+  .transform((entries) => entries.map((entry) => String(entry).trim()));
+
+/** Ids and names of people, or `"*"`; numbers are taken as ids. */
+export const allowList = idList
   .refine((entries) => entries.every((entry) => entry !== ""), {
     error: 'has an empty entry; write ids such as "12345", or "*" for everyone',
   })
   .meta({ description: 'Who may talk: ids of people as the platform writes them, or "*" for everyone. Absent: the channel is closed.' });
+
+/** Ids and names of people, each of them one; numbers are taken as ids. */
+export const peopleList = idList
+  .refine((entries) => entries.every((entry) => entry !== "" && entry !== "*"), {
+    error: 'has an entry that is nobody; write ids such as "12345"',
+  })
+  .meta({ description: "Ids of people as the platform writes them." });
 
 export const chatKey = z
   .string({ error: 'must be a chat key such as "telegram:123"' })

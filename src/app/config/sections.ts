@@ -6,15 +6,13 @@ import * as z from "zod";
 import { DEFAULT_LIMITS } from "../../core/limits.ts";
 import { cronJob } from "./cron-fields.ts";
 import { heartbeat } from "./heartbeat-fields.ts";
-import { allowList, duration, secret, url, wholeNumber } from "./fields.ts";
+import { channelsShape, hooks } from "./channel-fields.ts";
+import { duration, secret, wholeNumber } from "./fields.ts";
+import { mapping } from "./mapping.ts";
 
 export const DEFAULT_STORE = "sqlite:./data/satibot.db";
 export const DEFAULT_HOST = "127.0.0.1";
 export const DEFAULT_PORT = 7330;
-
-const mapping = {
-  error: (issue: { code?: string }) => (issue.code === "invalid_type" ? "must be a section with keys and values" : undefined),
-};
 
 const limits = z
   .strictObject(
@@ -80,6 +78,7 @@ export const sections = z.strictObject(
       .prefault({}),
     cron: z.array(cronJob, { error: "must be a list of jobs" }).default([]),
     heartbeat: heartbeat.optional(),
+    hooks: hooks.default({}),
     limits: limits.prefault({}),
     http: http.prefault({}),
     reload: z
@@ -98,26 +97,8 @@ export const sections = z.strictObject(
   mapping,
 );
 
-/** A Telegram bot under `channels`. */
-export const telegram = z.strictObject(
-  {
-    kind: z.literal("telegram", { error: "must be telegram" }).optional(),
-    token: secret("From @BotFather. TELEGRAM_BOT_TOKEN sets that of the channel named telegram."),
-    mode: z.enum(["polling", "webhook"], { error: oneOf(["polling"]) }).default("polling"),
-    apiRoot: url("Bot API server; Telegram's own by default.").optional(),
-    allow: allowList.optional(),
-  },
-  mapping,
-);
-
-/** A channel that is either on or off. */
-export const onOff = z.boolean({ error: "must be true or false" });
-
 /** The whole file, as `config schema` prints it. */
 export const wholeFile = sections.extend({
   heartbeat: z.union([z.boolean(), heartbeat]).optional(),
-  channels: z
-    .object({ terminal: onOff.optional(), web: onOff.optional() })
-    .catchall(z.union([z.boolean(), telegram]))
-    .optional(),
+  channels: channelsShape.optional(),
 });

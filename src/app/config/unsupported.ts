@@ -1,16 +1,6 @@
 import { isPlainObject } from "./plain-object.ts";
 import type { Problem } from "./problem.ts";
 
-/** Channel kinds of the design; only those of value true can be built by this version. */
-export const CHANNEL_KINDS: ReadonlyMap<string, boolean> = new Map([
-  ["terminal", true],
-  ["web", true],
-  ["telegram", true],
-  ["discord", false],
-  ["whatsapp", false],
-  ["slack", false],
-]);
-
 /**
  * Finds what the design knows and this version does not do, and returns the file without it, so that everything else can still be checked.
  * Nothing is ignored silently: whatever would have no effect is a problem that says what to do.
@@ -24,13 +14,11 @@ export function splitUnsupported(file: Readonly<Record<string, unknown>>): {
   const rest: Record<string, unknown> = { ...file };
   for (const [key, what] of [
     ["agent", "model providers do not exist in this version; remove it for the echo agent, or give your own agent to createGateway"],
-    ["hooks", "webhook triggers do not exist in this version; remove it, and post to /api/chats/KEY/messages instead"],
   ] as const) {
     if (rest[key] === undefined || rest[key] === null || rest[key] === false) continue;
     say([key], what);
   }
   delete rest.agent;
-  delete rest.hooks;
 
   if (typeof rest.store === "string" && /^postgres(ql)?:/.test(rest.store)) {
     say(["store"], 'PostgreSQL does not exist in this version; write "sqlite:./data/satibot.db" or "memory:"');

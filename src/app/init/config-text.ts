@@ -35,10 +35,15 @@ channels:
   #terminal: true
   # The page that satibot serves.
   #web: true
-${telegram === undefined ? TELEGRAM_LATER : telegramText(telegram)}
+${telegram === undefined ? TELEGRAM_LATER : telegramText(telegram)}  # Discord, WhatsApp, Slack and others are set up as docs/channels describes.
+
 # What happens to a message that comes while its chat is being answered: it waits for its turn.
 overlap:
   #policy: queue
+
+# Programs that may write into a chat, by POST /hooks/deploy with this token. {{field.of.the.body}} and {{body}} are filled in.
+hooks:
+  #deploy: { token: a-long-random-text, chat: "api:deploy", template: "Deployed: {{body}}" }
 
 # Work at fixed times. The schedule is cron: "0 9 * * *" with a time zone, every: 30m, or at: "2030-12-24T18:00:00Z".
 cron:
@@ -107,6 +112,14 @@ ${
 }
     # Your own Bot API server, if you run one.
     ${apiRoot === undefined ? "#apiRoot: https://api.telegram.org" : `apiRoot: ${JSON.stringify(apiRoot.replaceAll("${", () => "$${"))}`}
+    # Who lets others in, beside the owner, and how much one person and one chat may write.
+    #admins: ["123456789"]
+    #rate: { perUser: 20/1m, perChat: 60/1m }
+    # What is answered in groups: what is said to the bot (mention) or everything (all), by id and * for the others.
+    #groups: { "*": mention, "-1001234567890": all }
+    # Where Telegram reaches this daemon, if it is to call instead of being asked. The secret only where somebody else sets the webhook.
+    #webhookUrl: https://bot.example.org
+    #secretToken: a-long-random-text
 `;
 }
 
