@@ -84,15 +84,17 @@ export function createDeliveries(
   const tell = (key: ChatKey, event: DeliveryEvent): void => entries.get(key)?.actor.send(event);
 
   const adopt = (entry: DeliveryEntry, taken: TakeResult): void => {
-    const nowMs = clock.now();
     entry.part = taken.type === "taken" ? taken.part : undefined;
     entry.nextTry = undefined;
     if (taken.type === "taken") entry.actor.send({ type: "part.taken", partId: taken.part.id, attempt: taken.part.attempts });
-    else if (taken.type === "later") {
-      const delayMs = Math.max(1, taken.atMs - nowMs);
-      entry.nextTry = { atMs: taken.atMs, monotonicMs: clock.monotonic() + delayMs };
-      entry.actor.send({ type: "part.later", delayMs });
-    } else entry.actor.send({ type: "parts.none" });
+    else if (taken.type === "later") waitUntil(entry, taken.atMs);
+    else entry.actor.send({ type: "parts.none" });
+  };
+
+  const waitUntil = (entry: DeliveryEntry, atMs: number): void => {
+    const delayMs = Math.max(1, atMs - clock.now());
+    entry.nextTry = { atMs, monotonicMs: clock.monotonic() + delayMs };
+    entry.actor.send({ type: "part.later", delayMs });
   };
 
   /** Now, or the instant that was waited for when the system clock has been set back meanwhile. */
@@ -163,7 +165,7 @@ export function createDeliveries(
         entry.outcome = undefined;
         // Online, and only its place on the connection has not come.
         const isPaced = !mayTake && !isClosed && channels.isOnline(channelOf(key));
-        if (failures === 1 && isPaced) return entry.actor.send({ type: "part.later", delayMs: 1 });
+        if (failures === 1 && isPaced) return waitUntil(entry, outcome.type === "retry" ? outcome.nextTryAtMs : 0);
         if (failures === 1) return adopt(entry, next);
         entry.orphan = "unsent";
         return entry.actor.send({ type: "part.later", delayMs: 1 });

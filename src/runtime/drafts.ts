@@ -19,6 +19,10 @@ import { splitText } from "./split-text.ts";
 export interface Drafts {
   /** The text of a turn's first reply, so far. */
   readonly grow: (claim: Claim, text: string) => void;
+  /** The agent has ended: nothing more is begun. */
+  readonly close: (key: ChatKey) => void;
+  /** The chat begins anew from its row. */
+  readonly forget: (key: ChatKey) => void;
   /** The send of a draft has ended; `platformId` when the platform took it. */
   readonly settled: (part: OutboxPart, platformId: string | undefined) => void;
   /**
@@ -164,6 +168,12 @@ export function createDrafts(
     return everyMs;
   };
 
+  const close = (draft: Draft): void => {
+    draft.isOver = true;
+    draft.timer?.();
+    draft.timer = undefined;
+  };
+
   return {
     grow: (claim, text) => {
       const known = drafts.get(claim.chat);
@@ -171,6 +181,15 @@ export function createDrafts(
       if (!draft || draft.isOver) return;
       draft.text = text;
       if (text.trim() !== "") arm(draft, draft.isStored ? (draft.channel.limits.pace?.editMs ?? EDIT_MS) : FIRST_MS);
+    },
+    close: (key) => {
+      const draft = drafts.get(key);
+      if (draft) close(draft);
+    },
+    forget: (key) => {
+      const draft = drafts.get(key);
+      if (draft) close(draft);
+      drafts.delete(key);
     },
     settled: (part, platformId) => {
       const draft = drafts.get(part.chat);
@@ -181,8 +200,7 @@ export function createDrafts(
     end: async (key, { mark } = { mark: false }) => {
       const draft = drafts.get(key);
       if (!draft) return undefined;
-      draft.isOver = true;
-      draft.timer?.();
+      close(draft);
       const arrived = Promise.resolve(draft.work).then(() => (draft.isStored ? parts.deliveries().atRest(key) : undefined));
       await Promise.race([arrived, pause(kernel, END_MS_MAX)]);
       if (drafts.get(key) === draft) drafts.delete(key);

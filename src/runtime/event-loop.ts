@@ -114,6 +114,7 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
   const runner = createTurnRunner(kernel, {
     fenceOf: (key) => chats.get(key)?.fence ?? 0,
     grow: (claim, text) => drafts.grow(claim, text),
+    close: (key) => drafts.close(key),
     showTyping: (key) => showTyping(key),
     open: (chat, ref, options) => openFile(channels, chat, ref, options),
   });
@@ -144,6 +145,7 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
       },
       forget: (key) => {
         runner.forget(key);
+        drafts.forget(key);
         turnQueue.release(key);
       },
       quarantine: createQuarantine(kernel, { chats: () => chats, outgoing: () => outgoing }),

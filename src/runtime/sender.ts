@@ -58,6 +58,8 @@ export function createSender(
         await inTime((signal) => edit({ ...request, platformId, signal }));
         return platformId;
       } catch (error) {
+        // An edit may be repeated: it shows the same again.
+        if (error instanceof AmbiguousError) throw new TransientError("CHANNEL_UNAVAILABLE", error.message, { cause: error });
         if (!(error instanceof TerminalError) || error.code === "CHAT_UNREACHABLE") throw error;
         log.info({ chat: part.chat, part: part.id, error: noteOf(error) }, "the draft of a reply is gone; it is sent anew");
       }

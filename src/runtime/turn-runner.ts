@@ -68,6 +68,8 @@ export function createTurnRunner(
     readonly fenceOf: (key: ChatKey) => number;
     /** The text of the first reply, as it comes. */
     readonly grow: (claim: Claim, text: string) => void;
+    /** The agent has ended, or must. */
+    readonly close: (key: ChatKey) => void;
     readonly showTyping: ShowTyping;
     readonly open: (
       chat: ChatKey,
@@ -268,6 +270,7 @@ export function createTurnRunner(
       const endTyping = parts.showTyping(input.key);
       return () => {
         endTyping();
+        parts.close(input.key);
         if (run.outcome || run.abort.signal.aborted) return;
         run.abort.abort(new TransientError("TURN_ABORTED", "the turn was stopped, timed out or is being drained"));
       };

@@ -36,7 +36,10 @@ describe("outbox control", () => {
     const { items } = await settled(loop.outbox.list({ status: "waiting", chat: "sim:1" }, { limit: 10 }));
     expect(items.map((part) => textOf(part.content))).toEqual(["re stuck", "re behind"]);
     await settled(loop.outbox.purge(items[0]?.id ?? ""));
-    await clock.advance(HOUR_MS);
+    // The platform wants to be left alone there for as long as it said, whatever is sent.
+    await clock.advance(4 * HOUR_MS);
+    expect(platform.taken()).toEqual([]);
+    await clock.advance(2 * HOUR_MS);
     expect(platform.taken().map((part) => textOf(part.content))).toEqual(["re behind"]);
   });
 

@@ -134,7 +134,7 @@ export function take(disk: Disk, key: ChatKey, options: Parameters<OutboxStore["
   const orphan = chat?.unsettled.find((part) => part.status === "sending");
   if (chat && options.orphan && orphan) {
     if (options.orphan === "unknown") {
-      orphan.ambiguous = true;
+      orphan.ambiguous ||= orphan.platformId === undefined;
       orphan.attempts += 1;
     }
     return { type: "taken", part: partOf(chat, orphan) };

@@ -224,7 +224,8 @@ export function recover(disk: Disk, atMs: number): { readonly suspects: number; 
       ambiguous += 1;
       part.status = part.isDraft ? "draft" : "waiting";
       part.isEnding = false;
-      part.ambiguous = true;
+      // What has a platform id already was being edited, which may be repeated.
+      part.ambiguous ||= part.platformId === undefined;
     }
   }
   return { suspects, ambiguous };

@@ -65,7 +65,8 @@ export function take(engine: Engine, key: ChatKey, options: Parameters<OutboxSto
 }
 
 function takeOrphan(engine: Engine, key: ChatKey, id: number, orphan: Orphan): TakeResult {
-  if (orphan === "unknown") engine.run("UPDATE outbox SET ambiguous = 1, attempts = attempts + 1 WHERE id = ?", id);
+  if (orphan === "unknown")
+    engine.run("UPDATE outbox SET ambiguous = max(ambiguous, platform_id IS NULL), attempts = attempts + 1 WHERE id = ?", id);
   const part = engine.get<PartSql>("SELECT * FROM outbox WHERE id = ?", id);
   return part ? { type: "taken", part: partOfRow(key, part) } : { type: "none" };
 }

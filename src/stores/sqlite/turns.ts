@@ -228,7 +228,9 @@ export function recover(engine: Engine, atMs: number): { readonly suspects: numb
     }
     if (chat.sending !== null) {
       ambiguous += engine.run(
-        "UPDATE outbox SET status = CASE draft WHEN 1 THEN 'draft' ELSE 'waiting' END, draft = draft % 2, ambiguous = 1 WHERE id = ?",
+        // What has a platform id already was being edited, which may be repeated.
+        `UPDATE outbox SET status = CASE draft WHEN 1 THEN 'draft' ELSE 'waiting' END, draft = draft % 2,
+         ambiguous = CASE WHEN platform_id IS NULL THEN 1 ELSE ambiguous END WHERE id = ?`,
         chat.sending,
       );
       chat.sending = null;

@@ -172,6 +172,20 @@ function commitLaws(on: On): void {
   );
 
   it(
+    "is not ambiguous after an unclean end while it was shown in the draft's place: an edit may be repeated",
+    on(async ({ store }) => {
+      const { turn } = await begin(store);
+      await show(store);
+      await store.turns.commit(turnCommit(turn, { delivery: "sending" }));
+      await store.turns.recover(START_MS);
+      expect(await parts(store)).toMatchObject([{ status: "waiting", ambiguous: false, platformId: "m1" }]);
+      await take(store);
+      const again = await store.outbox.take(CHAT, { atMs: START_MS, maxAgeMs: MAX_AGE_MS, orphan: "unknown" });
+      expect(again).toMatchObject({ type: "taken", part: { ambiguous: false, attempts: 3 } });
+    }),
+  );
+
+  it(
     "is a plain part where the draft was never sent",
     on(async ({ store }) => {
       const { turn } = await begin(store);
