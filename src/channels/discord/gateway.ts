@@ -2,7 +2,7 @@
  * One connection to Discord's gateway, from login to its end, and what it reports.
  *
  *   opening ── READY ──▶ open ── closed ──▶ recovering ── RESUMED or READY ──▶ open
- *      │ closed            │ final code          │ 30 s
+ *      │ closed            │ final code          │ 45 s
  *      └──────────────────▶└──── ended ◀─────────┘   (reported as lost or refused; the runtime stops the channel)
  * A close that the library mends by itself is no loss: Discord asks each connection to come again every few hours, and a resume brings
  * what was missed, which a new login does not. Until it succeeds no traffic is reported.
@@ -41,7 +41,7 @@ export interface GatewayOptions {
 }
 
 /** How long the library may try to mend a closed connection. */
-const RECOVERY_MS_MAX = 30_000;
+const RECOVERY_MS_MAX = 45_000;
 /** Longest time from start to the first login. */
 const OPENING_MS_MAX = 60_000;
 /** Traffic is reported at most so often; heartbeats always. */

@@ -2,9 +2,10 @@
  * discord.js as it is used here: its client keeps the connection (login, heartbeat, resume, reconnect), and what Discord tells is taken
  * from it before it is made into the library's objects, which nobody here reads.
  *
- * Two things are added, since a stopped channel must leave nothing behind. Between two connections the library sleeps half a second and
+ * Three things are added, since a stopped channel must leave nothing behind. Between two connections the library sleeps half a second and
  * then connects without asking whether it was destroyed meanwhile; so the last question it asks before that, for its session, is never
- * answered once the channel stops. And a connection that is cut in the middle of its opening, or whose other end is dead, is ended here.
+ * answered once the channel stops. A shard that is destroyed while it connects would connect again; it may not. And a connection whose
+ * other end is dead, or which is not open yet, is cut.
  */
 import type { Client } from "discord.js";
 import type { Clock } from "../../ports/clock.ts";
@@ -46,8 +47,8 @@ const GOODBYE_MS_MAX = 2_000;
 const SLEEP_MS_MAX = 1_000;
 /** Longest time for the request that asks for the gateway's address. */
 const REQUEST_MS = 30_000;
-/** Status of a shard that is logged in. */
-const READY = 3;
+/** Status of a shard that neither connects nor is connected. */
+const IDLE = 0;
 /** Closes after which the library does not connect again. @see https://discord.com/developers/docs/topics/opcodes-and-status-codes#gateway-gateway-close-event-codes */
 export const FINAL_CODES: ReadonlySet<number> = new Set([4_004, 4_010, 4_011, 4_012, 4_013, 4_014]);
 
@@ -61,11 +62,14 @@ interface Socket {
   readonly on: (event: "error" | "close", listener: () => void) => void;
   readonly terminate: () => void;
 }
-const CLOSED = 3;
+const SOCKET_CONNECTING = 0;
+const SOCKET_CLOSED = 3;
 
 interface Shard {
   readonly status: number;
   readonly connection: Socket | null;
+  /** With `recover` it connects again, after its sleep. */
+  destroy: (options?: { readonly recover?: number | undefined }) => Promise<void>;
 }
 
 /** The library keeps its shards to itself; without them a dead connection could not be ended. */
@@ -82,7 +86,7 @@ export async function openLibrary({ token, apiRoot, clock, pace, name, log, list
   let strategy: InstanceType<typeof SimpleShardingStrategy> | undefined;
   let logins: { left: number; resetMs: number } | undefined;
   let hasEnded = false;
-  let isFinal = false;
+  let isAsleep = false;
   let onGate: () => void = () => undefined;
   const gate = new Promise<void>((resolve) => {
     onGate = resolve;
@@ -95,9 +99,7 @@ export async function openLibrary({ token, apiRoot, clock, pace, name, log, list
       if (event === "heartbeat") listener.onHeartbeat();
       if (event === "error") listener.onError((payload as { readonly error: unknown }).error);
       if (event === "closed") {
-        const { code } = payload as { readonly code: number };
-        isFinal = FINAL_CODES.has(code);
-        listener.onClosed(code);
+        listener.onClosed((payload as { readonly code: number }).code);
       }
       if (event === "dispatch") {
         const { t, d } = (payload as { readonly data: { readonly t: string; readonly d: unknown } }).data;
@@ -115,6 +117,7 @@ export async function openLibrary({ token, apiRoot, clock, pace, name, log, list
 
   const buildStrategy: BuildStrategy = (manager) => {
     const retrieveSessionInfo: RetrieveSession = (shardId) => {
+      if (shardsOf(strategy).some(({ status }) => status === IDLE)) isAsleep = false;
       if (!hasEnded) return manager.options.retrieveSessionInfo(shardId);
       onGate();
       return new Promise<never>(() => undefined);
@@ -123,8 +126,22 @@ export async function openLibrary({ token, apiRoot, clock, pace, name, log, list
       emit: { value: (event: string, payload: unknown) => relay(manager, event, payload) },
       options: { value: { ...manager.options, retrieveSessionInfo } },
     }) as ShardManager;
-    strategy = new SimpleShardingStrategy(seen);
-    return strategy;
+    const made = new SimpleShardingStrategy(seen);
+    const spawn = made.spawn.bind(made);
+    made.spawn = async (shardIds) => {
+      await spawn(shardIds);
+      for (const shard of shardsOf(made)) watchDestroy(shard);
+    };
+    strategy = made;
+    return made;
+  };
+  const watchDestroy = (shard: Shard): void => {
+    const destroy = shard.destroy.bind(shard);
+    shard.destroy = (options = {}) => {
+      if (hasEnded) return destroy({ ...options, recover: undefined });
+      if (options.recover !== undefined && shard.status !== IDLE) isAsleep = true;
+      return destroy(options);
+    };
   };
 
   /** The library's one request, over the built-in `fetch`. */
@@ -168,6 +185,7 @@ export async function openLibrary({ token, apiRoot, clock, pace, name, log, list
       api: apiRoot,
       version: API_VERSION,
       retries: 0,
+      offset: 0,
       rejectOnRateLimit: () => true,
       hashSweepInterval: 0,
       handlerSweepInterval: 0,
@@ -181,25 +199,24 @@ export async function openLibrary({ token, apiRoot, clock, pace, name, log, list
   const destroy = async (): Promise<void> => {
     const shards = shardsOf(strategy);
     const sockets = shards.map(({ connection }) => connection).filter((socket) => socket !== null);
-    const isUnsettled = !isFinal && shards.some(({ status }) => status !== READY);
     const closed = sockets.map(
       (socket) =>
         new Promise<void>((resolve) => {
           // The library takes its listener away; an error without one ends the process.
           socket.on("error", () => undefined);
           socket.on("close", resolve);
-          if (socket.readyState === CLOSED) resolve();
+          if (socket.readyState === SOCKET_CLOSED) resolve();
         }),
     );
     hasEnded = true;
     end.abort();
+    for (const socket of sockets) if (socket.readyState === SOCKET_CONNECTING) socket.terminate();
     const destroyed = Promise.all([client.destroy(), ...closed]);
     if (!(await settlesWithin(clock, GOODBYE_MS_MAX, destroyed))) {
-      for (const socket of sockets) if (socket.readyState !== CLOSED) socket.terminate();
+      for (const socket of sockets) if (socket.readyState !== SOCKET_CLOSED) socket.terminate();
       await Promise.all(closed);
     }
-    // Cut in the middle of connecting, the library sleeps before it comes to the gate.
-    if (isUnsettled) await settlesWithin(clock, SLEEP_MS_MAX, gate);
+    if (isAsleep) await settlesWithin(clock, SLEEP_MS_MAX, gate);
   };
 
   return {
