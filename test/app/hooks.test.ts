@@ -26,7 +26,7 @@ describe("hooks of a gateway", () => {
     expect(await given("other", "another text", "k1")).toEqual({ seq: 2, duplicate: false });
     for await (const event of gateway.stream("api:ops", { after: "0" })) {
       if (event.type !== "reply" || !event.inReplyTo.includes(1)) continue;
-      expect(event.text).toBe("/stop");
+      expect(event.text).toBe("You said: /stop");
       break;
     }
   });
