@@ -7,5 +7,7 @@ export type { Said, Simulation, SimulationSetup } from "./simulation.ts";
 export { digestOf, simulate } from "./simulator/simulator.ts";
 export type { SimulationOptions, SimulationResult, SimulatedStore } from "./simulator/simulator.ts";
 export { openTelegramServer } from "./telegram-server.ts";
+export { openWhatsAppServer } from "./whatsapp-server.ts";
+export type { WhatsAppFault, WhatsAppServer } from "./whatsapp-server.ts";
 export { createVirtualClock, settle } from "./virtual-clock.ts";
 export type { VirtualClock } from "./virtual-clock.ts";

@@ -72,6 +72,15 @@ it.each([
       "  http.token (line 1): is required because http.host 0.0.0.0 is reachable from other machines; write a token, set SATIBOT_TOKEN, or listen on 127.0.0.1",
     ],
   ],
+  [
+    "a platform half set up, and a hook into nowhere",
+    "channels:\n  whatsapp: { accessToken: x, phoneNumberId: '12345' }\nhooks:\n  deploy: { token: t, chat: 'discord:1' }",
+    [
+      "  channels.whatsapp.appSecret (line 2): is missing; write the app secret of the Meta app, or set WHATSAPP_APP_SECRET",
+      "  channels.whatsapp.verifyToken (line 2): is missing; write a word of your own, the same as in the webhook's settings, or set WHATSAPP_VERIFY_TOKEN",
+      "  hooks.deploy.chat (line 4): is of no channel that is configured; write one of api, web, terminal before the colon",
+    ],
+  ],
 ])("names the line and the remedy of %s", async (_what, text, problems) => {
   const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
   expect(await startBeside("satibot.config.yaml", `${text}\n`)).toEqual(isRefused([`satibot: FILE has ${count}:`, ...problems]));

@@ -98,6 +98,17 @@ describe("a chat key", () => {
   });
 });
 
+describe("a webhook", () => {
+  it.each([
+    ["of a platform that is not configured", "/webhooks/telegram", "takes webhooks; check the address that the platform calls"],
+    ["of a channel without webhooks", "/webhooks/web", "takes webhooks; check the address that the platform calls"],
+    ["of a hook that is not configured", "/hooks/deploy", "there is no such hook; check its name against `hooks` in the configuration"],
+  ])("%s is refused", async (_what, path, message) => {
+    const answer = await post(json({ text: "hi" }), {}, path);
+    expect(answer).toMatchObject({ status: 404, error: { code: "NOT_FOUND", message: expect.stringContaining(message) } });
+  });
+});
+
 describe("a foreign page", () => {
   it.each([
     ["a foreign Host", { Host: "evil.example" }, "header.host"],

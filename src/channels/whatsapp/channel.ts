@@ -9,12 +9,14 @@ import { deliveryError, isTokenRefused, reportOf } from "./failure.ts";
 import { createGraphApi } from "./graph.ts";
 import { openMedia } from "./media.ts";
 import { checkOptions, isNumber, isUserId } from "./options.ts";
-import type { WhatsAppOptions } from "./options.ts";
+import type { WhatsAppOptions as Options } from "./options.ts";
 import { messageFor } from "./outgoing.ts";
 import { textIn } from "./payload.ts";
 import { createPeople } from "./people.ts";
 import { createPresence } from "./presence.ts";
 import { createWebhook, type Listener } from "./webhook.ts";
+
+export type WhatsAppOptions = Options;
 
 export interface WhatsAppChannel extends Channel {
   /** What became of webhooks since the channel was made. */
