@@ -40,7 +40,7 @@ function isUnreachable({ status, text }: Answered): boolean {
 function unreachableAdvice({ text }: Answered): string {
   if (/blocked|initiate/i.test(text)) return "the person blocked the bot or never started it, and must press Start";
   if (/thread|TOPIC/i.test(text)) return "the topic was closed or deleted; write in another";
-  if (/rights|FORBIDDEN|RESTRICTED/i.test(text)) return "the bot may not write there; an administrator of the group must let it";
+  if (/rights|_FORBIDDEN|_RESTRICTED/i.test(text)) return "the bot may not write there; an administrator of the group must let it";
   return "the chat is gone or the bot was removed from it; add it again, or correct the address";
 }
 

@@ -101,16 +101,16 @@ export function createMethods(parts: MethodParts): (request: IncomingMessage, re
 
   return async (request, response) => {
     const payload = await readPayload(request).catch(() => undefined);
-    const [, file, given, rest] = /^\/(file\/)?bot([^/]*)\/([^?]+)/.exec(decodeURIComponent(request.url ?? "")) ?? [];
+    const [, file, given, rest] = /^\/(file\/)?bot([^/]*)\/([^?]+)/.exec(request.url ?? "") ?? [];
     if (payload === undefined) writeAnswer(response, badRequest("can't parse the body"));
     else if (given === undefined || rest === undefined) writeAnswer(response, refuse(404, "Not Found"));
-    else if (given !== token) writeAnswer(response, refuse(401, "Unauthorized"));
+    else if (decodeURIComponent(given) !== token) writeAnswer(response, refuse(401, "Unauthorized"));
     else if (file === undefined) {
       parts.called(rest, payload);
       perform(rest, payload, request, response);
     } else {
       parts.called("file", payload);
-      download(rest, request, response);
+      download(decodeURIComponent(rest), request, response);
     }
   };
 }
