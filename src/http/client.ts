@@ -1,8 +1,9 @@
 /** The API from the caller's side, for the command line: typed calls, one timeout each, errors that say whether a daemon answered at all. */
 import { type ErrorCode, RuntimeError, TransientError } from "../core/errors.ts";
 import type { Sender } from "../ports/store/records.ts";
-import type { ReloadAnswer, SystemStatus } from "../runtime/api.ts";
+import type { CronJobInput, ReloadAnswer, SystemStatus } from "../runtime/api.ts";
 import type { WireChat, WireChatDetail, WireEvent, WirePage, WirePairing, WirePart, WirePairingCode, WirePerson, WireWhy } from "./wire.ts";
+import type { WireJob, WirePlan, WireRun } from "./wire-jobs.ts";
 
 const TIMEOUT_MS = 30_000;
 
@@ -43,6 +44,16 @@ export interface ChatQuery {
   readonly cursor?: string;
 }
 
+export interface JobQuery {
+  /** config, api, chat, library or system. */
+  readonly origin?: string;
+  /** active, paused, disabled or completed. */
+  readonly status?: string;
+  /** 1 to 1000. */
+  readonly limit?: number;
+  readonly cursor?: string;
+}
+
 /** Every call rejects with DaemonUnreachableError or ApiError. */
 export interface ApiClient {
   readonly system: () => Promise<SystemStatus>;
@@ -65,6 +76,16 @@ export interface ApiClient {
   /** Everything known of a chat. */
   readonly exportChat: (key: string) => Promise<object>;
   readonly erase: (key: string) => Promise<{ readonly key: string }>;
+  readonly jobs: (query?: JobQuery) => Promise<WirePage<WireJob>>;
+  readonly job: (id: string) => Promise<WireJob>;
+  readonly runs: (id: string, query?: { readonly limit?: number; readonly cursor?: string }) => Promise<WirePage<WireRun>>;
+  readonly addJob: (job: CronJobInput & { readonly paused?: boolean }) => Promise<WireJob>;
+  readonly pauseJob: (id: string) => Promise<WireJob>;
+  readonly resumeJob: (id: string) => Promise<WireJob>;
+  readonly removeJob: (id: string) => Promise<{ readonly id: string }>;
+  readonly runJob: (id: string) => Promise<WireRun>;
+  /** What `runJob` would do; nothing runs. */
+  readonly planJob: (id: string) => Promise<WirePlan>;
   readonly outbox: (query: {
     readonly status?: string;
     readonly chat?: string;
@@ -91,6 +112,7 @@ export interface ApiClientOptions {
 export function createApiClient(options: ApiClientOptions): ApiClient {
   const chatPath = (key: string, rest = ""): string => `/api/chats/${encodeURIComponent(key.toWellFormed())}${rest}`;
   const pairingPath = (channel: string, rest: string): string => `/api/pairing/${encodeURIComponent(channel.toWellFormed())}${rest}`;
+  const jobPath = (id: string, rest = ""): string => `/api/jobs/${encodeURIComponent(id.toWellFormed())}${rest}`;
   const get = <T>(path: string, query: object = {}): Promise<T> => {
     const given = new URLSearchParams();
     for (const [name, value] of Object.entries(query)) if (value !== undefined) given.set(name, String(value));
@@ -112,6 +134,15 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
     passivate: (key) => post(chatPath(key, "/passivate")),
     exportChat: (key) => get(chatPath(key, "/export")),
     erase: (key) => call(options, "DELETE", chatPath(key)),
+    jobs: (query) => get("/api/jobs", query),
+    job: (id) => get(jobPath(id)),
+    runs: (id, query) => get(jobPath(id, "/runs"), query),
+    addJob: (job) => post("/api/jobs", job),
+    pauseJob: (id) => call(options, "PATCH", jobPath(id), { paused: true }),
+    resumeJob: (id) => call(options, "PATCH", jobPath(id), { paused: false }),
+    removeJob: (id) => call(options, "DELETE", jobPath(id)),
+    runJob: (id) => post(jobPath(id, "/run")),
+    planJob: (id) => post(jobPath(id, "/run"), { dry: true }),
     outbox: (query) => get("/api/outbox", query),
     retryPart: (id) => post(`/api/outbox/${encodeURIComponent(id.toWellFormed())}/retry`),
     purgePart: (id) => call(options, "DELETE", `/api/outbox/${encodeURIComponent(id.toWellFormed())}`),

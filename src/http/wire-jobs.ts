@@ -88,8 +88,7 @@ export function wireJob(job: JobView): WireJob {
     deliver: wireDeliver(job),
     chat: job.chat,
     missed: job.missed,
-    // No limit is no number.
-    grace: Number.isFinite(job.graceMs) && job.graceMs < Number.MAX_SAFE_INTEGER ? job.graceMs : undefined,
+    grace: job.graceMs,
     missedMax: job.missedMax,
     overlap: job.overlap,
     retry: attempts === undefined && backoffMs === undefined ? undefined : { attempts, backoff: backoffMs },

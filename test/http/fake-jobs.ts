@@ -88,7 +88,7 @@ export function viewOf(input: CronJobInput): JobView {
     deliverWhen: input.deliver?.when ?? "always",
     silence: input.deliver?.silence,
     missed: input.missed ?? "once",
-    graceMs: Number(input.grace ?? Number.POSITIVE_INFINITY),
+    graceMs: input.grace === undefined ? undefined : Number(input.grace),
     missedMax: input.missedMax ?? 10,
     overlap: input.overlap ?? "skip",
     attempts: input.retry?.attempts,

@@ -2,7 +2,7 @@ import { DaemonUnreachableError } from "../../http/client.ts";
 import { CommandError, type CliIo, EXIT } from "./io.ts";
 import { type ClientConfig, loadClientConfig } from "../config/config.ts";
 import { variable } from "../config/environment.ts";
-import type { ChatReader, DaemonApi } from "./chat-reader.ts";
+import type { ChatReader, DaemonApi, JobReader } from "./chat-reader.ts";
 
 /** Options that every command takes which talks to the daemon. */
 export interface ConnectionOptions {
@@ -19,7 +19,7 @@ export interface Access {
 }
 
 /** The store of a stopped daemon, read-only. */
-export interface StoppedStore extends ChatReader {
+export interface StoppedStore extends ChatReader, JobReader {
   readonly counts: () => Promise<{
     readonly known: number;
     readonly quarantined: number;

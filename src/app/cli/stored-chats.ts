@@ -5,6 +5,7 @@ import type { ChatFilter, Store } from "../../ports/store/store.ts";
 import { type WireChat, wireChat, wireChatDetail, wireEvent } from "../../http/wire.ts";
 import type { ChatSummary } from "../../runtime/api.ts";
 import type { StoppedStore } from "./connection.ts";
+import { createStoredJobs, type JobRows } from "./stored-jobs.ts";
 import { unreachableSince } from "../../runtime/views.ts";
 
 /** The reading half of a store, without owning it. */
@@ -13,6 +14,7 @@ export interface StoreReader {
   readonly chats: Pick<Store["chats"], "open" | "list" | "counts" | "history" | "export">;
   readonly turns: Pick<Store["turns"], "steps">;
   readonly outbox: Pick<Store["outbox"], "newest">;
+  readonly jobs: JobRows;
   readonly events: Store["events"];
   readonly close: () => void;
 }
@@ -31,6 +33,7 @@ export function createStoppedStore(reader: StoreReader): StoppedStore {
     return record;
   };
   return {
+    ...createStoredJobs(reader.jobs),
     counts: () => reader.chats.counts(),
     close: () => reader.close(),
     chats: async ({ state, channel, q, limit = ROWS_SHOWN, cursor }) => {

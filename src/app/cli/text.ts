@@ -33,7 +33,7 @@ export function wrap(text: string, columns: number | undefined, indent = ""): st
   for (const word of oneLine(text).split(" ")) {
     const longer = line === "" ? word : `${line} ${word}`;
     const isTooLong = columns !== undefined && line !== "" && displayWidth((lines.length === 0 ? "" : indent) + longer) > columns;
-    if (isTooLong) lines.push(line);
+    if (isTooLong) lines.push(line.trimEnd());
     line = isTooLong ? word : longer;
   }
   return [...lines, line].join(`\n${indent}`);

@@ -89,6 +89,10 @@ export async function run(args: readonly string[], options: RigOptions = {}): Pr
         events: refuse,
         sendMessage: refuse,
         reset: refuse,
+        reload: refuse,
+        jobs: refuse,
+        job: refuse,
+        runs: refuse,
       };
       return recording(options.api ?? absent, calls);
     },

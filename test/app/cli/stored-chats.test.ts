@@ -29,6 +29,12 @@ const record = (key: ChatKey, fields: Partial<ChatRecord> = {}): ChatRecord => (
 /** A reader over records in key order, which serves at most two of them a page, as a store may. */
 function readerOf(records: readonly ChatRecord[]): StoreReader {
   return {
+    jobs: {
+      get: () => Promise.resolve(undefined),
+      list: () => Promise.resolve({ items: [], next: undefined }),
+      runs: () => Promise.resolve({ items: [], next: undefined }),
+      newestRuns: () => Promise.resolve([]),
+    },
     chats: {
       open: (key) => Promise.resolve(records.find((one) => one.key === key)),
       list: (_filter, { cursor }) => {
