@@ -29,12 +29,12 @@ describe("channels of a gateway", () => {
     const { access } = await open("telegram", {
       token: "1:a",
       allow: ["@Ann"],
-      admins: ["@Boss"],
+      admins: ["US.Boss"],
       rate: { perUser: "20/1m", perChat: { count: 5, perMs: 1_000 } },
     });
     expect(access).toEqual({
       allow: ["@ann"],
-      admins: ["@boss"],
+      admins: ["us.boss"],
       rate: { perUser: { count: 20, perMs: 60_000 }, perChat: { count: 5, perMs: 1_000 } },
     });
     expect((await open("telegram", { token: "1:a" })).access).toEqual({ allow: undefined });
@@ -48,7 +48,7 @@ describe("channels of a gateway", () => {
     ["whatsapp", { ...WHATSAPP, appSecret: "" }, "channels.whatsapp.appSecret"],
     ["chat-sdk", { options: {} }, "channels.chat-sdk.adapter"],
     ["telegram", { token: "1:a", rate: { perUser: "many" } }, "channels.telegram.rate.perUser"],
-    ["telegram", { token: "1:a", admins: ["*"] }, "channels.telegram.admins[0]"],
+    ["telegram", { token: "1:a", admins: ["@ann"] }, "channels.telegram.admins[0]"],
     ["nowhere", { token: "1:a" }, "channels.nowhere"],
   ])("name the option that is wrong: %s with %o", async (name, options, path) => {
     await expect(open(name, options)).rejects.toMatchObject({ name: "ConfigError", path });

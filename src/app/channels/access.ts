@@ -17,8 +17,12 @@ function rateOf(given: string | Rate | undefined, path: string): Rate | undefine
 export function readAccess({ admins, rate }: AccessOptions): Pick<ChannelAccess, "admins" | "rate"> {
   for (const [place, admin] of (admins ?? []).entries()) {
     const path = `admins[${place}]`;
-    if (typeof admin !== "string" || admin.trim() === "" || admin.trim() === "*")
-      throw new ConfigError("CONFIG_INVALID", `${path} is ${JSON.stringify(admin)}; write the id or @username of one person`, { path });
+    if (typeof admin !== "string" || !/^[^\s@*]/.test(admin.trim()))
+      throw new ConfigError(
+        "CONFIG_INVALID",
+        `${path} is ${JSON.stringify(admin)}; write the id of one person, which nobody else can take`,
+        { path },
+      );
   }
   const [perUser, perChat] = [rateOf(rate?.perUser, "rate.perUser"), rateOf(rate?.perChat, "rate.perChat")];
   return {

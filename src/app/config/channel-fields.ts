@@ -71,6 +71,10 @@ export const discord = z.strictObject(
 
 const idAdvice = "must be the digits of the phone number id, in quotes";
 
+/** `+1 (650) 555-1234` as WhatsApp writes it: `16505551234`. */
+const asDigits = (entries: readonly string[] | undefined): readonly string[] | undefined =>
+  entries?.map((entry) => (/^\+?[\d\s().-]+$/.test(entry) ? entry.replace(/\D/g, "") : entry));
+
 /** A number of the WhatsApp Cloud API. */
 export const whatsapp = z.strictObject(
   {
@@ -86,6 +90,8 @@ export const whatsapp = z.strictObject(
     verifyToken: secret("A word of your own that Meta repeats when the webhook is set up. WHATSAPP_VERIFY_TOKEN."),
     apiUrl: url("Graph API with its version; Meta's own by default.").optional(),
     ...access,
+    allow: allowList.optional().transform(asDigits),
+    admins: peopleList.optional().transform(asDigits),
   },
   mapping,
 );

@@ -70,10 +70,10 @@ export const allowList = idList
   })
   .meta({ description: 'Who may talk: ids of people as the platform writes them, or "*" for everyone. Absent: the channel is closed.' });
 
-/** Ids and names of people, each of them one; numbers are taken as ids. */
+/** Ids of people; numbers are taken as ids. Names are refused, since others can come by them. */
 export const peopleList = idList
-  .refine((entries) => entries.every((entry) => entry !== "" && entry !== "*"), {
-    error: 'has an entry that is nobody; write ids such as "12345"',
+  .refine((entries) => entries.every((entry) => entry !== "" && entry !== "*" && !entry.startsWith("@")), {
+    error: 'has an entry that is no id of a person; write ids such as "12345"',
   })
   .meta({ description: "Ids of people as the platform writes them." });
 

@@ -83,6 +83,10 @@ http:
   # Names under which a reverse proxy asks.
   #allowedHosts: [bot.example.org]
 
+# This file is read again at SIGHUP and by \`satibot config reload\`; here also whenever it changes.
+reload:
+  #watch: false
+
 log:
   # debug, info, warn or error (SATIBOT_LOG_LEVEL).
   # At the prompt of a terminal: warn.

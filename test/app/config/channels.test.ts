@@ -80,13 +80,20 @@ channels:
   it("take administrators and rates", async () => {
     const { channels } = await load(`
 channels:
-  telegram: { token: "1:a", allow: [1], admins: [7, "@Ann"], rate: { perUser: 20/1m, perChat: 60/h } }
+  telegram: { token: "1:a", allow: [1], admins: [7, "US.Ann"], rate: { perUser: 20/1m, perChat: 60/h } }
 `);
     expect(channels[0] && accessOf(channels[0])).toEqual({
       allow: ["1"],
-      admins: ["7", "@Ann"],
+      admins: ["7", "US.Ann"],
       rate: { perUser: { count: 20, perMs: 60_000 }, perChat: { count: 60, perMs: 3_600_000 } },
     });
+  });
+
+  it("take phone numbers as people write them", async () => {
+    const { channels } = await load(
+      `channels: { whatsapp: { ${WHATSAPP}, allow: ["+1 (650) 555-1234", "@Ann", "*"], admins: ["+44 7700 900000"] } }\n`,
+    );
+    expect(channels).toMatchObject([{ allow: ["16505551234", "@Ann", "*"], admins: ["447700900000"] }]);
   });
 
   it("stay closed where the file says false", async () => {
@@ -127,7 +134,7 @@ channels:
     ["telegram: { token: '1:a', rate: { perUser: 20 } }", 'must be messages in a time such as "20/1m"'],
     ["telegram: { token: '1:a', rate: { perUser: 0/1m } }", 'must be messages in a time such as "20/1m"'],
     ["telegram: { token: '1:a', rate: { perUsr: 1/1m } }", 'unknown key; did you mean "perUser"?'],
-    ["telegram: { token: '1:a', admins: ['*'] }", "has an entry that is nobody"],
+    ["telegram: { token: '1:a', admins: ['@ann'] }", "has an entry that is no id of a person"],
   ])("say what is wrong with %s", async (text, expected) => {
     expect(await messageOf(`channels:\n  ${text}\n`)).toContain(expected);
   });
