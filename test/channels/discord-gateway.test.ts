@@ -276,13 +276,15 @@ describe("discord gateway", () => {
 
     it("ends a login that waits its turn", async () => {
       await untilNoTimers();
-      channel = openChannel(server, { identifyMs: 60_000 });
+      const clock = createHeldClock();
+      channel = openChannel(server, { clock, identifyMs: 59_000 });
       await channel.start(host);
       await opened();
       await channel.stop();
       await channel.start(host);
-      await server.until(() => server.gateway.counts().connections === 2);
+      await clock.untilPending(59_000);
       await channel.stop();
+      expect(clock.pending()).toEqual([]);
       expect(timers()).toBe(0);
       await server.until(() => server.gateway.open() === 0);
       expect(server.gateway.counts()).toMatchObject({ connections: 2, identifies: 1 });

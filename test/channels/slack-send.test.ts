@@ -211,6 +211,17 @@ describe("the connection", () => {
     await other.close();
   });
 
+  it("is refused without a bot token, since nothing could be sent", async () => {
+    const other = await openSlackRig({ options: { botToken: undefined } });
+    await other.channel.start(host);
+    await host.until(() => host.reports().length > 0);
+    expect(host.reports()).toMatchObject([
+      { type: "connection.refused", error: { message: expect.stringContaining("no bot token") as string } },
+    ]);
+    await other.channel.stop();
+    await other.close();
+  });
+
   it("is not opened twice", async () => {
     await start();
     await expect(rig.channel.start(host)).rejects.toThrow(/started twice/);

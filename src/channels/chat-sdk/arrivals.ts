@@ -12,15 +12,16 @@ import { isIncurable, reasonOf } from "./failure.ts";
 import type { RequestScope, RequestScopes } from "./request-scope.ts";
 import type { Mask } from "./secrets.ts";
 import type { Translation } from "./translate.ts";
-import { pause, within } from "./wait.ts";
+import { pause, unless, within } from "./wait.ts";
+import type { Ending } from "./wait.ts";
 
 export interface ArrivalsOptions {
   readonly host: Pick<ChannelHost, "accept" | "report">;
   readonly scopes: RequestScopes;
   readonly counters: ChatSdkCounters;
   readonly clock: Clock;
-  /** Aborts when the channel stops. */
-  readonly signal: AbortSignal;
+  /** Of the connection. */
+  readonly ending: Ending;
   readonly mask: Mask;
   readonly name: string;
   readonly log: Log | undefined;
@@ -39,16 +40,18 @@ export interface Arrivals {
 }
 
 /** Longest time for reading one event, in milliseconds; the platform has given up waiting long before. */
-const READ_MS = 20_000;
+const READ_MS = 10_000;
 /** Most events on their way at once. */
 const WAITING_MAX = 10_000;
 const RETRY_MS = 1_000;
 const RETRY_MS_MAX = 30_000;
 
-export function createArrivals({ host, scopes, counters, clock, signal, mask, name, log }: ArrivalsOptions): Arrivals {
+export function createArrivals({ host, scopes, counters, clock, ending, mask, name, log }: ArrivalsOptions): Arrivals {
   /** The last event of each thread that is on its way. */
   const lanes = new Map<string, Promise<void>>();
   let waiting = 0;
+
+  const stops = (): Error => new TransientError("CHANNEL_UNAVAILABLE", `${name} stops; send it again`);
 
   const judge: Arrivals["judge"] = (scope, error) => {
     const reason = reasonOf(error, mask);
@@ -79,11 +82,11 @@ export function createArrivals({ host, scopes, counters, clock, signal, mask, na
       try {
         return await accept(message);
       } catch (error) {
-        if (signal.aborted || isIncurable(error)) throw error;
+        if (ending.isOver() || isIncurable(error)) throw error;
         const askedMs = error instanceof TransientError ? error.retryAfterMs : undefined;
         const reason = reasonOf(error, mask);
         log?.warn({ channel: name, failures: failures + 1, reason }, "a message could not be stored; it is held and tried again");
-        await pause(clock, Math.min(RETRY_MS_MAX, askedMs ?? RETRY_MS * 2 ** Math.min(failures, 10)), signal);
+        await pause(clock, Math.min(RETRY_MS_MAX, askedMs ?? RETRY_MS * 2 ** Math.min(failures, 10)), ending);
       }
     }
   };
@@ -104,7 +107,7 @@ export function createArrivals({ host, scopes, counters, clock, signal, mask, na
     try {
       let translation: Translation;
       try {
-        translation = await within(clock, READ_MS, `${name}: reading an event`, read);
+        translation = await unless(ending.listen, stops, within(clock, READ_MS, `${name}: reading an event`, read));
       } finally {
         await before?.catch(() => undefined);
       }

@@ -20,6 +20,7 @@ import { adapterNameOf, profileOf } from "./profile.ts";
 import { createMask } from "./secrets.ts";
 import { openSession } from "./session.ts";
 import type { Session } from "./session.ts";
+import { listenTo, unless } from "./wait.ts";
 
 export type ChatSdkAdapter = AnyAdapter;
 export type ChatSdkOptions = Options;
@@ -40,15 +41,6 @@ function messageAt(address: string, platformId: string): { readonly threadId: st
   if (!platformId.startsWith("[")) return { threadId: address, messageId: platformId };
   const [threadId, messageId] = JSON.parse(platformId) as [string, string];
   return { threadId, messageId };
-}
-
-/** The work's outcome, or an error as soon as the signal aborts: the call itself cannot be ended. */
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal, where: string): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const end = (): void => reject(new AmbiguousError("SEND_UNKNOWN", `${where}: aborted under way; it may have arrived`));
-    signal.addEventListener("abort", end, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", end));
-  });
 }
 
 /**
@@ -89,7 +81,9 @@ export function createChatSdkChannel(options: ChatSdkOptions): ChatSdkChannel {
     if (signal.aborted) throw new TransientError("CHANNEL_UNAVAILABLE", `${where}: aborted before it began; try again`);
     const adapter = await adapterForCalls();
     try {
-      return await unlessAborted(work(adapter), signal, where);
+      const unknown = (): Error => new AmbiguousError("SEND_UNKNOWN", `${where}: aborted under way; it may have arrived`);
+      // The call itself cannot be ended.
+      return await unless(listenTo(signal), unknown, work(adapter));
     } catch (error) {
       if (error instanceof AmbiguousError) throw error;
       const failure = failureOf(error, mask);

@@ -8,6 +8,7 @@ import { TerminalError, TransientError } from "../../core/errors.ts";
 import type { OpenedFile } from "../../ports/channel.ts";
 import { failureOf } from "./failure.ts";
 import type { Mask } from "./secrets.ts";
+import { listenTo, unless } from "./wait.ts";
 
 const PREFIX = "chat-sdk:";
 /** Longest reference in UTF-16 units. */
@@ -54,6 +55,10 @@ function liveFetch({ fetchData, data, size }: Attachment): Fetch | undefined {
   return () => (data instanceof Blob ? data.arrayBuffer() : Promise.resolve(data));
 }
 
+function refOf(ref: FileRef): string {
+  return `${PREFIX}${JSON.stringify(ref)}`;
+}
+
 function parseRef(ref: string): FileRef {
   try {
     if (!ref.startsWith(PREFIX)) throw new Error("another prefix");
@@ -65,14 +70,6 @@ function parseRef(ref: string): FileRef {
 
 async function* chunksOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   for (let start = 0; start < bytes.length; start += CHUNK_BYTES) yield bytes.subarray(start, start + CHUNK_BYTES);
-}
-
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    const end = (): void => reject(new TransientError("CHANNEL_UNAVAILABLE", "opening the file was aborted; try again"));
-    if (signal.aborted) end();
-    else signal.addEventListener("abort", end, { once: true });
-  });
 }
 
 export function createFiles(mask: Mask): Files {
@@ -90,12 +87,17 @@ export function createFiles(mask: Mask): Files {
   const partOf = (adapter: Adapter, threadId: string, messageId: string, attachment: Attachment, index: number): FilePart => {
     const { type, url, name, mimeType, size, fetchMetadata } = attachment;
     const isRehydrated = adapter.rehydrateAttachment !== undefined && (fetchMetadata !== undefined || url !== undefined);
-    const whole: FileRef = { thread: threadId, message: messageId, index, attachment: { type, url, name, mimeType, size, fetchMetadata } };
-    const slim: FileRef = { ...whole, attachment: { type } };
-    const long = `${PREFIX}${JSON.stringify(isRehydrated ? whole : slim)}`;
-    const ref = long.length > REF_UNITS_MAX ? `${PREFIX}${JSON.stringify(slim)}` : long;
+    const place = { thread: threadId, message: messageId, index };
+    // Some platforms put the token into the URL, and a reference is shown to others.
+    const whole = [
+      { type, url, name, mimeType, size, fetchMetadata },
+      { type, name, mimeType, size, fetchMetadata },
+    ]
+      .map((described) => refOf({ ...place, attachment: described }))
+      .find((ref) => ref.length <= REF_UNITS_MAX && mask(ref) === ref);
+    const ref = isRehydrated && whole !== undefined ? whole : refOf({ ...place, attachment: { type } });
     const fetch = liveFetch(attachment);
-    if (fetch && !adapter.fetchMessage && (!isRehydrated || ref !== long)) keepLive(ref, fetch);
+    if (fetch && !adapter.fetchMessage && ref !== whole) keepLive(ref, fetch);
     return {
       type: "file",
       kind: KINDS[type] ?? "other",
@@ -146,7 +148,8 @@ export function createFiles(mask: Mask): Files {
       if ((attachment.size ?? 0) > maxBytes) throw tooLarge(attachment.size ?? 0);
       let given: ArrayBuffer | Uint8Array;
       try {
-        given = await Promise.race([aborted(signal), fetchAgain(adapter, ref)]);
+        const aborted = (): Error => new TransientError("CHANNEL_UNAVAILABLE", "opening the file was aborted; try again");
+        given = await unless(listenTo(signal), aborted, fetchAgain(adapter, ref));
       } catch (error) {
         if (error instanceof TerminalError || error instanceof TransientError) throw error;
         const failure = failureOf(error, mask);

@@ -1,8 +1,5 @@
-/**
- * One connection, from `start` to `stop`: the adapter initialised with our ChatInstance, and its webhook. An answer of the adapter is
- * held until everything in the request is stored or knowingly ignored; adapters themselves answer as soon as they have dispatched it.
- */
-import type { Adapter, Logger } from "chat";
+/** One connection, from `start` to `stop`: the adapter, initialised with a ChatInstance of ours. */
+import type { Adapter } from "chat";
 import { TransientError } from "../../core/errors.ts";
 import type { ChannelHost } from "../../ports/channel.ts";
 import type { Clock } from "../../ports/clock.ts";
@@ -11,15 +8,17 @@ import { createArrivals } from "./arrivals.ts";
 import { createCells } from "./cells.ts";
 import { createChatInstance } from "./chat-instance.ts";
 import type { ChatSdkCounters } from "./counters.ts";
-import { failureOf, isIncurable, noteFor, reasonOf } from "./failure.ts";
+import { failureOf, noteFor, reasonOf } from "./failure.ts";
 import type { Failure } from "./failure.ts";
 import type { Files } from "./files.ts";
 import type { AdapterLogger } from "./logger.ts";
 import type { Profile } from "./profile.ts";
-import { createRequestScope, createRequestScopes } from "./request-scope.ts";
+import { createOwnNames } from "./own-names.ts";
+import { createRequestScopes } from "./request-scope.ts";
 import type { Mask } from "./secrets.ts";
 import { createState } from "./state.ts";
-import { within } from "./wait.ts";
+import { createEnding, unless, within } from "./wait.ts";
+import { createWebhook, notNow } from "./webhook.ts";
 
 export interface SessionOptions {
   readonly adapter: Adapter;
@@ -50,30 +49,16 @@ const INITIALIZE_MS = 60_000;
 const DISCONNECT_MS = 10_000;
 /** A delivery waits so long for its thread to be remembered. */
 const FOLLOW_MS = 5_000;
-/** Longest time that a request is held, in milliseconds. Platforms wait 3 to 20 seconds, and then send again. */
-const HOLD_MS = 25_000;
-/** Most requests at once. */
-const REQUESTS_MAX = 500;
-const RETRY_AFTER_S = 5;
 const VALUES = { prefix: "state", cells: 128, entriesMax: 128 };
 const THREADS = { prefix: "threads", cells: 64, entriesMax: 256 };
 const REFUSED_ADVICE = "the platform refuses the token or its rights; renew them, then restart satibot";
 const LOST_ADVICE = "the network or the platform is down; the connection is tried again";
 
-function notNow(why: string, error?: unknown): Response {
-  const askedMs = error instanceof TransientError ? error.retryAfterMs : undefined;
-  const seconds = askedMs === undefined ? RETRY_AFTER_S : Math.max(1, Math.ceil(askedMs / 1_000));
-  return new Response(`${why}; send it again\n`, {
-    status: 503,
-    headers: { "retry-after": String(seconds), "content-type": "text/plain" },
-  });
-}
-
 /** Begins to connect; the outcome arrives by `host.report`. */
 export function openSession(options: SessionOptions): Session {
   const { adapter, profile, host, clock, log, logger, mask, files, counters, nextId } = options;
   const { name } = host;
-  const ending = new AbortController();
+  const ending = createEnding();
   const scopes = createRequestScopes();
   const state = createState({
     values: createCells(host, clock, VALUES),
@@ -83,7 +68,7 @@ export function openSession(options: SessionOptions): Session {
     nextToken: nextId,
     unwanted: profile.unwanted,
   });
-  const arrivals = createArrivals({ host, scopes, counters, clock, signal: ending.signal, mask, name, log });
+  const arrivals = createArrivals({ host, scopes, counters, clock, ending, mask, name, log });
   const instance = createChatInstance({
     adapter,
     arrivals,
@@ -100,8 +85,9 @@ export function openSession(options: SessionOptions): Session {
       ownNames: createOwnNames(adapter, logger.logger),
     },
   });
-  const requests = new Set<Promise<unknown>>();
   let phase: "opening" | "open" | "ended" = "opening";
+
+  const stops = (): Error => new TransientError("CHANNEL_UNAVAILABLE", `${name} stops; send it again`);
 
   const end = (failure: Failure): void => {
     if (phase === "ended") return;
@@ -119,10 +105,14 @@ export function openSession(options: SessionOptions): Session {
   const hiddenFailure = (logged: readonly unknown[]): Failure | undefined => {
     if (adapter.botUserId !== undefined) return undefined;
     const failures = logged.map((error) => failureOf(error, mask));
-    return (
+    const told =
       failures.find(({ kind }) => kind === "unauthorized") ??
-      failures.find(({ kind }) => profile.knowsItself || kind === "notTaken" || kind === "throttled")
-    );
+      failures.find(({ kind }) => profile.knowsItself || kind === "notTaken" || kind === "throttled");
+    if (told || !profile.knowsItself) return told;
+    return {
+      kind: "unauthorized",
+      text: `the ${adapter.name} adapter has no bot token; set it in the options (one workspace per channel)`,
+    };
   };
 
   let isInitializing = true;
@@ -135,7 +125,7 @@ export function openSession(options: SessionOptions): Session {
     const logged: unknown[] = [];
     const unwatch = logger.watch((error) => logged.length < 100 && logged.push(error));
     try {
-      await Promise.race([within(clock, INITIALIZE_MS, `${name}: connecting`, initializing), aborted(ending.signal)]);
+      await unless(ending.listen, stops, within(clock, INITIALIZE_MS, `${name}: connecting`, initializing));
     } catch (error) {
       return end(failureOf(error, mask));
     } finally {
@@ -148,33 +138,18 @@ export function openSession(options: SessionOptions): Session {
     host.report({ type: "connection.opened", ...(adapter.userName === "" ? {} : { account: { name: `@${adapter.userName}` } }) });
   })();
 
-  const answer = async (request: Request): Promise<Response> => {
-    const scope = createRequestScope(arrivals.judge);
-    const webhook = { waitUntil: scope.add, propagateHandlerErrors: true };
-    try {
-      const given = (async (): Promise<Response> => {
-        const response = await scopes.run(scope, () => adapter.handleWebhook(request, webhook));
-        await scope.settled();
-        return response;
-      })();
-      const response = await within(clock, HOLD_MS, `${name}: a webhook request`, given);
-      const failure = scope.failure();
-      if (failure) return notNow("it could not be stored", failure.error);
-      scope.close();
-      await scope.keep();
-      if (response.status < 400) host.report({ type: "traffic.seen" });
-      return response;
-    } catch (error) {
-      scope.fail(error);
-      log?.warn({ channel: name, reason: reasonOf(error, mask) }, "a webhook request could not be answered");
-      if (!isIncurable(error)) return notNow("it could not be taken", error);
-      counters.notUnderstood += 1;
-      return new Response("not understood\n", { status: 400, headers: { "content-type": "text/plain" } });
-    } finally {
-      scope.close();
-    }
-  };
-
+  const webhook = createWebhook({
+    adapter,
+    arrivals,
+    scopes,
+    counters,
+    clock,
+    ending,
+    mask,
+    name,
+    log,
+    onTraffic: () => host.report({ type: "traffic.seen" }),
+  });
   const disconnect = async (): Promise<void> => {
     try {
       if (adapter.disconnect) await within(clock, DISCONNECT_MS, `${name}: disconnecting`, adapter.disconnect());
@@ -185,17 +160,7 @@ export function openSession(options: SessionOptions): Session {
 
   return {
     adapter,
-    webhook: async (request) => {
-      if (phase !== "open") return notNow(`${name} is not connected`);
-      if (requests.size >= REQUESTS_MAX) return notNow(`${name} is busy`);
-      const answering = answer(request);
-      requests.add(answering);
-      try {
-        return await answering;
-      } finally {
-        requests.delete(answering);
-      }
-    },
+    webhook: async (request) => (phase === "open" ? webhook.answer(request) : notNow(`${name} is not connected`)),
     follow: async (threadId) => {
       try {
         // Where a platform has no threads, the "thread" is the whole group: one answer must not subscribe the bot to all that is said.
@@ -215,36 +180,14 @@ export function openSession(options: SessionOptions): Session {
     },
     stop: async () => {
       phase = "ended";
-      await Promise.allSettled(requests);
-      ending.abort();
+      await webhook.grace();
+      ending.end();
+      await webhook.settled();
       await opening;
       await arrivals.settled();
       await disconnect();
       // A connection that comes about only now has nobody any more.
       if (isInitializing) initializing.then(disconnect, () => undefined);
     },
-  };
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
-}
-
-/** The bot's user name and id, and how the platform shows it to people, asked once it is needed. */
-function createOwnNames(adapter: Adapter, logger: Logger): () => Promise<readonly string[]> {
-  let shown: Promise<readonly string[]> | undefined;
-  const ask = async (id: string): Promise<readonly string[]> => {
-    try {
-      const user = await adapter.getUser?.(id);
-      return user ? [user.userName, user.fullName] : [];
-    } catch (error) {
-      logger.debug("the bot's own name is not known", { error });
-      return [];
-    }
-  };
-  return async () => {
-    const { botUserId, userName } = adapter;
-    if (botUserId !== undefined) shown ??= ask(botUserId);
-    return [userName, botUserId, ...((await shown) ?? [])].filter((own): own is string => own !== undefined && own !== "");
   };
 }
