@@ -76,6 +76,7 @@ function turnOf({ chat, externalId, content, sender }: InboundMessage): Turn {
     messages: [{ seq: 1, content, text, sender, receivedAtMs: clock.now(), skipped: false }],
     history: () => Promise.resolve([]),
     step: async (_key, run) => run(),
+    open: () => Promise.reject(new Error("this gateway keeps no files")),
   };
 }
 

@@ -79,8 +79,8 @@ async function openDiscord(clock: Clock): Promise<StormPlatform> {
     shown: (person) =>
       server
         .messages(direct(person))
-        .filter((message) => message.author.id === server.bot.id)
-        .map(({ content }) => content),
+        .filter((message) => message.authorId === server.bot.id)
+        .map(({ raw }) => String(raw.content)),
     disturb: (roll) => {
       const times = 1 + roll(3);
       switch (roll(8)) {
