@@ -121,8 +121,9 @@ export function createStream(context: StreamContext, entry: Entry, isNew: boolea
 
   const catchUp = async (): Promise<boolean> => {
     const marksBefore = marks;
-    const isRecent = clock.now() - timeOf(entry.after) < OVERLAP_AGE_MS;
-    let after = isRecent ? earlier(entry.after, OVERLAP_MS) : entry.after;
+    const from = entry.after;
+    const isRecent = clock.now() - timeOf(from) < OVERLAP_AGE_MS;
+    let after = isRecent ? earlier(from, OVERLAP_MS) : from;
     for (let count = 0; ;) {
       const page = await read(entry, after);
       if (page === "aborted") return false;
@@ -130,7 +131,7 @@ export function createStream(context: StreamContext, entry: Entry, isNew: boolea
       if (typeof page === "string" || page.length === 0) break;
       if (!(await commit(page))) return false;
       after = page.at(-1)?.cursor ?? after;
-      count += page.length;
+      count += page.filter(({ cursor }) => cursor !== undefined && isLater(cursor, from)).length;
       if (page.length < PAGE_MESSAGES) break;
       if (isAway && count >= backfillMax) {
         if (!(await jump(count))) return false;
