@@ -145,6 +145,9 @@ describe("/cron add", () => {
     const first = await told("add every 1h | hi", { seq: 7 });
     const again = await told("add every 1h | hi", { seq: 7, nowMs: NOW_MS + 1_000 });
     expect(again).toBe(first);
+    const once = await told("add in 5m | hi", { seq: 9 });
+    expect(await told("add in 5m | hi", { seq: 9, nowMs: NOW_MS + 3_600_000 })).toBe(once);
+    rig.jobs.delete(idIn(once));
     expect(rig.jobs.size).toBe(1);
     await told("add every 1h | hi", { seq: 8 });
     await told("add every 1h | hi", { seq: 7, chat: "sim:other" });

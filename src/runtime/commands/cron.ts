@@ -64,6 +64,10 @@ function gone(error: unknown): undefined {
 }
 
 async function add({ chat, seq, sender, nowMs, services }: CommandContext, rest: string): Promise<CommandAnswer> {
+  const id = jobIdOf(chat, seq, sender);
+  const before = await services.jobs.job(id).catch(gone);
+  // Added by this command before a crash.
+  if (before?.owner === chat) return added(before);
   const bar = rest.indexOf("|");
   const message = bar < 0 ? "" : rest.slice(bar + 1).trim();
   if (message === "") return saying("Write the schedule, a bar and the message, like this:", ...HOW.slice(0, 3));
@@ -73,17 +77,8 @@ async function add({ chat, seq, sender, nowMs, services }: CommandContext, rest:
   if (instants.length === 0) return saying("That time has passed, or never comes.");
   if (instants.some((atMs, place) => place > 0 && atMs - (instants[place - 1] ?? 0) < EVERY_MIN_MS))
     return saying(`That is too often; jobs of a chat run at most once in ${formatDuration(EVERY_MIN_MS)}.`);
-  const id = jobIdOf(chat, seq, sender);
   const input = { id, name: nameOf(message), message, schedule, deliver: { chat }, origin: "chat", owner: chat } as const;
-  try {
-    return added(await services.jobs.addCronJob(input, { isNew: true }));
-  } catch (error) {
-    if (!(error instanceof RequestError) || error.code !== "JOB_EXISTS") throw error;
-    // Added already, by this command before a crash.
-    const job = await services.jobs.job(id);
-    if (job.owner === chat) return added(job);
-    throw error;
-  }
+  return added(await services.jobs.addCronJob(input, { isNew: true }));
 }
 
 function added(job: JobView): CommandAnswer {
