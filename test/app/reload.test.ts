@@ -111,6 +111,20 @@ describe("reading the configuration again", () => {
     expect(await reloader.reload("file")).toEqual({ applied: [], needsRestart: [] });
   });
 
+  it("applies administrators and rates, whole: what is left out is gone", async () => {
+    const whatsapp = { accessToken: "a", phoneNumberId: "12345", appSecret: "s", verifyToken: "v" };
+    const { reloader, write, calls } = await rig({ store: "memory:", channels: { telegram: TELEGRAM, whatsapp } });
+    write({ store: "memory:", channels: { telegram: TELEGRAM, whatsapp: { ...whatsapp, admins: [7], rate: { perUser: "2/1m" } } } });
+    expect((await reloader.reload("file")).applied).toEqual(["channels.whatsapp.admins", "channels.whatsapp.rate"]);
+    expect(calls.at(-1)).toEqual(["access", "whatsapp", { admins: ["7"], rate: { perUser: { count: 2, perMs: 60_000 } } }]);
+    write({ store: "memory:", channels: { telegram: TELEGRAM, whatsapp: { ...whatsapp, verifyToken: "other" } } });
+    expect(await reloader.reload("file")).toEqual({
+      applied: ["channels.whatsapp.admins", "channels.whatsapp.rate"],
+      needsRestart: ["channels.whatsapp.verifyToken"],
+    });
+    expect(calls.at(-1)).toEqual(["access", "whatsapp", {}]);
+  });
+
   it("names what needs a restart, each time until there was one, and never its value", async () => {
     const { reloader, write, lines } = await rig({ store: "memory:", http: { port: 7001 }, channels: { telegram: TELEGRAM } });
     write({

@@ -47,7 +47,7 @@ export function describeChannel(channel: ChannelConfig): object {
   const { name: _, kind, allow, rate, ...rest } = channel;
   const shown = Object.entries(rest).flatMap(([key, value]: [string, unknown]): [string, unknown][] => {
     if (value === undefined) return [];
-    if (key === "token" && kind === "telegram") return [[key, String(value).replace(/^(\d+:)?.*$/, `$1${MASK}`)]];
+    if (key === "token" && kind === "telegram") return [[key, channel.token.replace(/^(\d+:)?.*$/, `$1${MASK}`)]];
     if (SECRET_FIELDS.some((secret) => secret === key)) return [[key, MASK]];
     if (key === "options") return [[key, masked(value)]];
     return [[key, typeof value === "string" && /^https?:/.test(value) ? withoutCredentials(value) : value]];
