@@ -43,6 +43,7 @@ export function unitText(spec: ServiceSpec, { systemUser, canNotify }: UnitOptio
     canNotify ? "NotifyAccess=all" : undefined,
     canNotify ? `WatchdogSec=${WATCHDOG_S}` : undefined,
     `ExecStart=${[quoted(spec.nodePath), ...[spec.scriptPath, ...args].map((word) => quoted(word).replaceAll("$", "$$$$"))].join(" ")}`,
+    "ExecReload=/bin/kill -HUP $MAINPID",
     `WorkingDirectory=${unitValue(spec.folder)}`,
     isSystem ? `User=${systemUser}` : undefined,
     "Restart=on-failure",

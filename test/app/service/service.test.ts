@@ -128,6 +128,7 @@ describe("satibot service install with systemd", () => {
     expect([ran.code, host.files.size, host.ran, host.folders]).toEqual([0, 0, [], []]);
     expect(ran.out).toContain(`# ${UNIT}`);
     expect(ran.out).toContain("Type=notify\nNotifyAccess=all\nWatchdogSec=60");
+    expect(ran.out).toContain("ExecReload=/bin/kill -HUP $MAINPID");
     expect(ran.out).toContain("systemctl --user restart satibot.service");
   });
 
