@@ -2,6 +2,7 @@
  * WhatsApp by the Cloud API of Meta: messages come in as signed webhooks, answers go out over the Graph API. Translates, and holds no
  * policy: no retries, no pacing, no reconnecting; those live in the runtime.
  */
+import { setMaxListeners } from "node:events";
 import { AmbiguousError, invariant, TransientError } from "../../core/errors.ts";
 import type { Channel, ChannelHost, DeliverRequest } from "../../ports/channel.ts";
 import type { WhatsAppCounters } from "./counters.ts";
@@ -71,6 +72,8 @@ export function createWhatsAppChannel(options: WhatsAppOptions): WhatsAppChannel
 
   const open = (host: ChannelHost): Connection => {
     const ended = new AbortController();
+    // Every read mark under way listens, and their number has its own limit.
+    setMaxListeners(0, ended.signal);
     let isOpened = false;
     let hasHeard = false;
     const heard = (): void => {
