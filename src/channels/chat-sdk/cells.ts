@@ -1,7 +1,7 @@
 /**
  * A bounded map that outlives the process, on the durable cells of a channel: keys are spread over a fixed number of cells, and each
  * change rewrites one. The host cannot list cells, so nothing may need finding again; what has expired goes when its cell is next
- * written. One process owns it: cells are read once and then kept.
+ * written. One process owns it while the channel runs: cells are read once and then kept.
  */
 import { bodyHash } from "../../core/body-hash.ts";
 import { TerminalError } from "../../core/errors.ts";
@@ -22,6 +22,8 @@ export interface Cells {
   readonly get: (key: string) => Promise<Entry | undefined>;
   /** Resolves once it is durable, to the entry before. @throws TerminalError TOO_LARGE when nothing that expires can make room @throws what the host throws, with nothing changed */
   readonly change: (key: string, change: Change) => Promise<Entry | undefined>;
+  /** Reads again what another owner may have written meanwhile. */
+  readonly forget: () => void;
 }
 
 export interface CellsOptions {
@@ -113,5 +115,6 @@ export function createCells(host: Pick<ChannelHost, "load" | "save">, clock: Pic
       tails.set(place, tail);
       return done;
     },
+    forget: () => buckets.clear(),
   };
 }

@@ -6,8 +6,9 @@
 import type { Adapter } from "chat";
 import { AmbiguousError, invariant, TerminalError, TransientError } from "../../core/errors.ts";
 import type { Content } from "../../core/content.ts";
-import type { Channel, DeliverRequest } from "../../ports/channel.ts";
+import type { Channel, ChannelHost, DeliverRequest } from "../../ports/channel.ts";
 import { threadIdOf } from "./address.ts";
+import { createCells } from "./cells.ts";
 import type { ChatSdkCounters } from "./counters.ts";
 import { deliveryError, failureOf, reasonOf } from "./failure.ts";
 import { createFiles } from "./files.ts";
@@ -29,6 +30,10 @@ export interface ChatSdkChannel extends Channel {
   /** What became of events since the channel was made. */
   readonly counters: () => Readonly<ChatSdkCounters>;
 }
+
+/** Bounds of what is remembered: 16,384 values and as many threads, in cells of which each change rewrites one. */
+const VALUES = { prefix: "state", cells: 128, entriesMax: 128 };
+const THREADS = { prefix: "threads", cells: 64, entriesMax: 256 };
 
 /** What `deliver` gives for a message that the platform put into another thread than it was sent to. */
 function platformIdOf(address: string, sent: { readonly id?: unknown; readonly threadId?: unknown } | undefined): string | undefined {
@@ -63,6 +68,15 @@ export function createChatSdkChannel(options: ChatSdkOptions): ChatSdkChannel {
   let stopping: Promise<void> | undefined;
   /** Of the last start, or made for a call before the first. */
   let last: Promise<Adapter> | undefined;
+  /** Of the last start, also when that has ended: replies still go out then. */
+  let latest: { readonly host: ChannelHost; readonly session: Session } | undefined;
+  // One memory for all starts: a late write of an earlier one must not undo what a later one wrote.
+  const memory: Pick<ChannelHost, "load" | "save"> = {
+    load: async (cell) => latest?.host.load(cell),
+    save: async (cell, value) => latest?.host.save(cell, value),
+  };
+  const values = createCells(memory, clock, VALUES);
+  const threads = createCells(memory, clock, THREADS);
 
   const load = (): Promise<Adapter> => loadAdapter(checked, profile, logger.logger, mask);
   const adapterForCalls = (): Promise<Adapter> => {
@@ -100,7 +114,7 @@ export function createChatSdkChannel(options: ChatSdkOptions): ChatSdkChannel {
   const deliver = async ({ address, content, signal }: DeliverRequest): Promise<{ readonly platformId: string }> => {
     const message = postable(address, content);
     const sent = await call(address, signal, (adapter) => adapter.postMessage(address, message));
-    await session?.follow(address);
+    await latest?.session.follow(address);
     const platformId = platformIdOf(address, sent);
     if (platformId !== undefined) return { platformId };
     throw new AmbiguousError("SEND_UNKNOWN", `${name} send to ${address}: answered without a message id; it may have arrived`);
@@ -116,7 +130,11 @@ export function createChatSdkChannel(options: ChatSdkOptions): ChatSdkChannel {
       invariant(!session && !starting, `channel ${name} was started twice; stop it first`);
       starting = load().then((adapter) => {
         last = Promise.resolve(adapter);
-        return openSession({ adapter, profile, host, groups, clock, log, logger, mask, files, counters, nextId });
+        values.forget();
+        threads.forget();
+        const opened = openSession({ adapter, profile, host, groups, clock, log, logger, mask, files, counters, nextId, values, threads });
+        latest = { host, session: opened };
+        return opened;
       });
       try {
         session = await starting;

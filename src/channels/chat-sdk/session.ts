@@ -5,7 +5,7 @@ import type { ChannelHost } from "../../ports/channel.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Log } from "../../ports/log.ts";
 import { createArrivals } from "./arrivals.ts";
-import { createCells } from "./cells.ts";
+import type { Cells } from "./cells.ts";
 import { createChatInstance } from "./chat-instance.ts";
 import type { ChatSdkCounters } from "./counters.ts";
 import { failureOf, noteFor, reasonOf } from "./failure.ts";
@@ -32,12 +32,16 @@ export interface SessionOptions {
   readonly files: Files;
   readonly counters: ChatSdkCounters;
   readonly nextId: () => string;
+  /** What the adapter remembers. */
+  readonly values: Cells;
+  /** Threads in which everything said is for the bot. */
+  readonly threads: Cells;
 }
 
 export interface Session {
   readonly adapter: Adapter;
   readonly webhook: (request: Request) => Promise<Response>;
-  /** What is said in this thread from now on is for the bot. Never throws. */
+  /** What is said in this thread from now on is for the bot; also after `stop`, while replies still go out. Never throws. */
   readonly follow: (threadId: string) => Promise<void>;
   /** The platform refused the token of a send. */
   readonly refuse: (failure: Failure) => void;
@@ -49,20 +53,18 @@ const INITIALIZE_MS = 60_000;
 const DISCONNECT_MS = 10_000;
 /** A delivery waits so long for its thread to be remembered. */
 const FOLLOW_MS = 5_000;
-const VALUES = { prefix: "state", cells: 128, entriesMax: 128 };
-const THREADS = { prefix: "threads", cells: 64, entriesMax: 256 };
 const REFUSED_ADVICE = "the platform refuses the token or its rights; renew them, then restart satibot";
 const LOST_ADVICE = "the network or the platform is down; the connection is tried again";
 
 /** Begins to connect; the outcome arrives by `host.report`. */
 export function openSession(options: SessionOptions): Session {
-  const { adapter, profile, host, clock, log, logger, mask, files, counters, nextId } = options;
+  const { adapter, profile, host, clock, log, logger, mask, files, counters, nextId, values, threads } = options;
   const { name } = host;
   const ending = createEnding();
   const scopes = createRequestScopes();
   const state = createState({
-    values: createCells(host, clock, VALUES),
-    threads: createCells(host, clock, THREADS),
+    values,
+    threads,
     scopes,
     clock,
     nextToken: nextId,
