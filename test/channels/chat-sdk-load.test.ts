@@ -97,7 +97,9 @@ describe("the code of the bridge", () => {
   it("knows the SDK by its types alone, so that nobody loads it who does not use it", async () => {
     const folder = new URL("../../src/channels/chat-sdk/", import.meta.url);
     const files = (await readdir(folder)).map((file) => readFile(new URL(file, folder), "utf8"));
-    const imports = (await Promise.all(files)).flatMap((source) => source.match(/^import [^;]*from "(?:chat|@chat-adapter|@slack)[^;]*;/gm) ?? []);
+    const imports = (await Promise.all(files)).flatMap(
+      (source) => source.match(/^import [^;]*from "(?:chat|@chat-adapter|@slack)[^;]*;/gm) ?? [],
+    );
     expect(imports.length).toBeGreaterThan(3);
     expect(imports.filter((line) => !line.startsWith("import type "))).toEqual([]);
   });
