@@ -109,11 +109,11 @@ export async function openTelegramServer(options: TelegramServerOptions): Promis
   const webhooks = createWebhooks({ clock, updates, faults, retryMaxMs: options.webhookRetryMaxMs ?? 50, changed });
   const messages = createMessages({ clock, bot, nextMessageId, hasFile: files.has });
   const push = (update: Payload, updateId?: number): number => {
-    const id = updates.push(update, updateId);
+    const pushed = updates.push(update, updateId);
     polls.wake();
-    webhooks.wake();
+    webhooks.pushed(pushed);
     changed();
-    return id;
+    return pushed.update_id;
   };
   const people = createPeople({ clock, bot, nextMessageId, push, sends: messages.sends });
   const serve = createMethods({

@@ -9,7 +9,7 @@ const UPDATES_PER_POLL = 100;
 
 export interface Updates {
   /** `updateId` overrides the counter. */
-  readonly push: (update: Readonly<Record<string, unknown>>, updateId?: number) => number;
+  readonly push: (update: Readonly<Record<string, unknown>>, updateId?: number) => Update;
   /** Drops everything below the offset, or all but the last |offset|. */
   readonly confirm: (offset: number) => void;
   /** One update is done with. */
@@ -30,8 +30,9 @@ export function createUpdates(firstId: number): Updates {
     push: (update, updateId = nextId) => {
       if (waiting.size >= KEPT_MAX) throw new Error(`more than ${KEPT_MAX} updates wait; confirm some`);
       nextId = updateId + 1;
-      waiting.set(updateId, { ...update, update_id: updateId });
-      return updateId;
+      const pushed = { ...update, update_id: updateId };
+      waiting.set(updateId, pushed);
+      return pushed;
     },
     confirm: (offset) => {
       const ids = [...waiting.keys()];

@@ -3,6 +3,7 @@
  * again until it is answered with a 2xx.
  * @see https://core.telegram.org/bots/api#setwebhook
  */
+import { Agent, request as httpRequest } from "node:http";
 import type { Clock } from "../../ports/clock.ts";
 import { badRequest, succeed, type Answer, type Payload } from "./answer.ts";
 import type { Faults } from "./faults.ts";
@@ -26,8 +27,8 @@ export interface Webhooks {
   readonly remove: (payload: Payload) => Answer;
   readonly info: () => Answer;
   readonly state: () => WebhookState | undefined;
-  /** Something was pushed. */
-  readonly wake: () => void;
+  /** There is a new update. */
+  readonly pushed: (update: Update) => void;
   /** Requests made, repetitions included. */
   readonly requests: () => number;
   readonly close: () => void;
@@ -45,80 +46,85 @@ export interface WebhookParts {
 
 /** No webhook at first. */
 export function createWebhooks({ clock, updates, faults, retryMaxMs, changed }: WebhookParts): Webhooks {
-  let current: (WebhookState & { readonly abort: AbortController }) | undefined;
+  let current: Target | undefined;
   let lastError: { readonly message: string; readonly atS: number } | undefined;
   let requestCount = 0;
-  /** Chats with a request under way or a repetition due. */
-  const busy = new Set<string>();
 
-  const request = async (
-    update: Update,
-    to: WebhookState,
-    signal: AbortSignal,
-  ): Promise<{ readonly isTaken: boolean; readonly retryMs?: number }> => {
+  /** True once the bot took it; else when to try again. */
+  const attempt = async (update: Update, to: Target): Promise<true | number | undefined> => {
     requestCount += 1;
     const fault = faults.take("webhook", chatOf(update));
-    const headers = { "content-type": "application/json", ...secretHeader(to.secretToken) };
-    const response = await fetch(to.url, { method: "POST", headers, body: JSON.stringify(update), signal, redirect: "manual" });
-    await response.arrayBuffer();
-    if (fault) return { isTaken: false };
-    if (response.ok) return { isTaken: true };
-    lastError = {
-      message: `Wrong response from the webhook: ${response.status} ${response.statusText}`,
-      atS: Math.floor(clock.now() / 1_000),
-    };
-    const retryS = Number(response.headers.get("retry-after") ?? 0);
-    return { isTaken: false, ...(retryS > 0 ? { retryMs: retryS * 1_000 } : {}) };
+    const answer = await postJson(to, JSON.stringify(update)).catch(() => undefined);
+    if (fault || !answer) return undefined;
+    if (answer.status >= 200 && answer.status < 300) return true;
+    lastError = { message: `Wrong response from the webhook: ${answer.status}`, atS: Math.floor(clock.now() / 1_000) };
+    return answer.retryAfterS > 0 ? answer.retryAfterS * 1_000 : undefined;
   };
 
-  const deliver = async (update: Update, chat: string, to: WebhookState & { readonly abort: AbortController }): Promise<void> => {
-    const { signal } = to.abort;
-    for (let delayMs = RETRY_MS_MIN; !signal.aborted; delayMs *= 2) {
-      const outcome = await request(update, to, signal).catch(() => ({ isTaken: false, retryMs: undefined }));
-      if (signal.aborted) break;
+  /** Delivers the oldest update of a chat. */
+  const deliver = async (to: Target, chat: number, queue: Update[]): Promise<void> => {
+    const [update] = queue;
+    for (let delayMs = RETRY_MS_MIN; update && !to.isOver; delayMs *= 2) {
+      const outcome = await attempt(update, to);
+      if (to.isOver) return;
+      if (outcome === true) updates.drop(update.update_id);
       changed();
-      if (outcome.isTaken) {
-        updates.drop(update.update_id);
-        break;
-      }
-      await new Promise<void>((resolve) => {
-        const cancel = clock.setTimer(Math.min(retryMaxMs, outcome.retryMs ?? delayMs), resolve);
-        signal.addEventListener("abort", () => {
-          cancel();
-          resolve();
-        });
-      });
+      if (outcome === true) break;
+      await wait(to, Math.min(retryMaxMs, outcome ?? delayMs));
     }
-    busy.delete(chat);
-    changed();
-    wake();
+    to.active -= 1;
+    queue.shift();
+    if (queue.length > 0) to.ready.push(chat);
+    else to.queues.delete(chat);
+    pump(to);
   };
 
-  const wake = (): void => {
-    const to = current;
-    if (!to) return;
-    for (const update of updates.all()) {
-      if (busy.size >= to.maxConnections) return;
-      if (to.allowedUpdates && !to.allowedUpdates.some((kind) => kind in update)) {
-        updates.drop(update.update_id);
-        continue;
-      }
-      const chat = String(chatOf(update));
-      if (busy.has(chat)) continue;
-      busy.add(chat);
-      void deliver(update, chat, to);
+  const wait = (to: Target, delayMs: number): Promise<void> =>
+    new Promise((resolve) => {
+      const cancel = clock.setTimer(delayMs, () => {
+        to.waits.delete(end);
+        resolve();
+      });
+      const end = (): void => {
+        cancel();
+        resolve();
+      };
+      to.waits.add(end);
+    });
+
+  const pump = (to: Target): void => {
+    while (!to.isOver && to.active < to.maxConnections) {
+      const chat = to.ready.shift();
+      const queue = chat === undefined ? undefined : to.queues.get(chat);
+      if (chat === undefined || !queue) return;
+      to.active += 1;
+      void deliver(to, chat, queue);
+    }
+  };
+
+  const enqueue = (to: Target, update: Update): void => {
+    if (to.allowedUpdates && !to.allowedUpdates.some((kind) => kind in update)) return updates.drop(update.update_id);
+    const chat = chatOf(update);
+    const queue = to.queues.get(chat);
+    if (queue) queue.push(update);
+    else {
+      to.queues.set(chat, [update]);
+      to.ready.push(chat);
     }
   };
 
   const stop = (): void => {
-    current?.abort.abort();
+    if (!current) return;
+    current.isOver = true;
+    current.agent.destroy();
+    for (const end of current.waits) end();
     current = undefined;
   };
 
   return {
     set: (payload) => {
       const { url, secret_token: secret, max_connections: connections } = payload;
-      if (typeof url !== "string" || (url !== "" && !/^https?:\/\//.test(url)))
+      if (typeof url !== "string" || (url !== "" && !/^https?:\/\/./.test(url)))
         return badRequest("bad webhook: an HTTPS URL must be provided");
       if (secret !== undefined && !(typeof secret === "string" && SECRET.test(secret))) {
         return badRequest("bad webhook: secret token contains unallowed characters");
@@ -126,14 +132,21 @@ export function createWebhooks({ clock, updates, faults, retryMaxMs, changed }: 
       stop();
       if (payload.drop_pending_updates === true) updates.clear();
       if (url === "") return succeed(true);
+      const maxConnections = Math.min(Number(connections ?? CONNECTIONS_DEFAULT), CONNECTIONS_MAX);
       current = {
         url,
         secretToken: secret,
         allowedUpdates: kindsOf(payload.allowed_updates),
-        maxConnections: Math.min(Number(connections ?? CONNECTIONS_DEFAULT), CONNECTIONS_MAX),
-        abort: new AbortController(),
+        maxConnections,
+        agent: new Agent({ keepAlive: true, maxSockets: maxConnections }),
+        isOver: false,
+        waits: new Set(),
+        queues: new Map(),
+        ready: [],
+        active: 0,
       };
-      wake();
+      for (const update of updates.all()) enqueue(current, update);
+      pump(current);
       return succeed(true);
     },
     remove: (payload) => {
@@ -151,10 +164,44 @@ export function createWebhooks({ clock, updates, faults, retryMaxMs, changed }: 
         ...(current && lastError ? { last_error_date: lastError.atS, last_error_message: lastError.message } : {}),
       }),
     state: () => current,
-    wake,
+    pushed: (update) => {
+      if (!current) return;
+      enqueue(current, update);
+      pump(current);
+    },
     requests: () => requestCount,
     close: stop,
   };
+}
+
+interface Target extends WebhookState {
+  readonly agent: Agent;
+  /** Another webhook, or none, took its place. */
+  isOver: boolean;
+  /** End the waits for a repetition. */
+  readonly waits: Set<() => void>;
+  /** What waits, by chat; the first of each may be under way. */
+  readonly queues: Map<number, Update[]>;
+  /** Chats with something waiting and nothing under way. */
+  readonly ready: number[];
+  /** Deliveries under way, their repetitions included. */
+  active: number;
+}
+
+interface BotAnswer {
+  readonly status: number;
+  readonly retryAfterS: number;
+}
+
+function postJson({ url, agent, secretToken }: Target, body: string): Promise<BotAnswer> {
+  const headers = { "content-type": "application/json", "content-length": Buffer.byteLength(body), ...secretHeader(secretToken) };
+  return new Promise((resolve, reject) => {
+    const request = httpRequest(url, { method: "POST", agent, headers }, (response) => {
+      response.on("error", reject).resume();
+      response.on("end", () => resolve({ status: response.statusCode ?? 0, retryAfterS: Number(response.headers["retry-after"] ?? 0) }));
+    });
+    request.on("error", reject).end(body);
+  });
 }
 
 function secretHeader(secret: string | undefined): Record<string, string> {
