@@ -38,6 +38,8 @@ export interface GatewayOptions extends Omit<EventLoopOptions, "limits"> {
 export interface Gateway extends EventLoop {
   /** Where HTTP listens once started; undefined without HTTP. */
   readonly address: () => { readonly host: string; readonly port: number } | undefined;
+  /** From the next request on there are these hooks. @throws ConfigError CONFIG_INVALID, also without HTTP; then there are those of before */
+  readonly setHooks: (hooks: NamedHooks) => void;
 }
 
 const HTTP_DEFAULTS = { host: "127.0.0.1", port: 7330 };
@@ -129,6 +131,10 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
       await http?.stop({ graceMs: HTTP_GRACE_MS });
     },
     address: () => address,
+    setHooks: (hooks) => {
+      if (http) return http.setHooks(hooks);
+      throw new ConfigError("CONFIG_INVALID", "hooks need HTTP; leave `http` out, or remove them", { path: "hooks" });
+    },
     addChatMessage: async (...args) => running().addChatMessage(...args),
     send: async (...args) => running().send(...args),
     stream: (...args) => running().stream(...args),

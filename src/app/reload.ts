@@ -27,7 +27,7 @@ export interface ReloaderOptions {
   readonly config: Config;
   /** Reads and checks the configuration. @throws ConfigError */
   readonly load: () => Promise<Config>;
-  readonly gateway: Pick<Gateway, "reconcileJobs" | "configure" | "access">;
+  readonly gateway: Pick<Gateway, "reconcileJobs" | "configure" | "access" | "setHooks">;
   readonly log: AdjustableLog;
   readonly levelOf: (config: Config) => Parameters<AdjustableLog["setLevel"]>[0];
 }
@@ -60,6 +60,10 @@ export function createReloader({ config, load, gateway, log, levelOf }: Reloader
       applied.push(...paths.map((path) => `channels.${name}.${path}`));
       running = { ...running, channels: running.channels.map((one) => (one === channel ? { ...channel, allow, admins, rate } : one)) };
     }
+    const hooks = changedPaths(running.hooks, next.hooks);
+    if (hooks.length > 0) gateway.setHooks(next.hooks);
+    applied.push(...hooks.map((path) => `hooks.${path}`));
+    running = { ...running, hooks: next.hooks };
     return { applied, needsRestart: restartsFor(running, next) };
   };
 

@@ -58,11 +58,19 @@ function hookOf(name: string, { token, chat, template = "{{body}}" }: HookOption
   }
 }
 
+export interface Hooks {
+  readonly routes: readonly Route[];
+  /** From the next request on there are these. @throws ConfigError CONFIG_INVALID naming the bad key; then there are those of before */
+  readonly configure: (named: NamedHooks) => void;
+}
+
 /** `POST /hooks/:name`. @throws ConfigError CONFIG_INVALID naming the bad key */
-export function hookRoutes(loop: Pick<EventLoop, "addChatMessage">, named: NamedHooks): readonly Route[] {
-  const hooks = new Map(Object.entries(named).map(([name, options]) => [name, hookOf(name, options)]));
+export function createHooks(loop: Pick<EventLoop, "addChatMessage">, named: NamedHooks): Hooks {
+  const read = (all: NamedHooks): ReadonlyMap<string, Hook> =>
+    new Map(Object.entries(all).map(([name, options]) => [name, hookOf(name, options)]));
+  let hooks = read(named);
   const gate = createGate(GATE);
-  return [
+  const routes: readonly Route[] = [
     {
       method: "POST",
       path: "/hooks/:name",
@@ -75,6 +83,12 @@ export function hookRoutes(loop: Pick<EventLoop, "addChatMessage">, named: Named
       },
     },
   ];
+  return {
+    routes,
+    configure: (all) => {
+      hooks = read(all);
+    },
+  };
 }
 
 function requireToken(c: HttpContext, { tokenHash }: Hook): void {

@@ -13,7 +13,7 @@ import type { Log } from "../ports/log.ts";
 import type { EventLoop, ReloadAnswer } from "../runtime/api.ts";
 import { chatRoutes } from "./chats.ts";
 import { answerTo } from "./errors.ts";
-import { type NamedHooks, hookRoutes } from "./hooks.ts";
+import { type Hooks, type NamedHooks, createHooks } from "./hooks.ts";
 import { jobRoutes } from "./jobs.ts";
 import { outboxRoutes } from "./outbox.ts";
 import { createPage, isFromBrowser, loginAnswer } from "./page.ts";
@@ -59,6 +59,8 @@ export interface HttpServer {
   readonly start: () => Promise<{ host: string; port: number }>;
   /** Accepts nothing more, ends streams, lets requests finish for `graceMs` (default 2,000), then cuts what is left. Idempotent. */
   readonly stop: (options?: { readonly graceMs?: number }) => Promise<void>;
+  /** From the next request on there are these hooks. @throws ConfigError CONFIG_INVALID; then there are those of before */
+  readonly setHooks: (hooks: NamedHooks) => void;
   readonly app: Hono<HttpEnv>;
 }
 
@@ -71,7 +73,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   let stopped: Promise<void> | undefined;
   const answering = new Set<ServerResponse>();
 
-  const app = createApp(options, streams, () => bound);
+  const hooks = createHooks(loop, options.hooks ?? {});
+  const app = createApp(options, streams, hooks, () => bound);
   const listener = getRequestListener(app.fetch, {
     overrideGlobalObjects: false,
     // For probes in HTTP/1.0 that send no Host; the Host rule refuses them everywhere but on the health routes.
@@ -99,6 +102,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 
   return {
     app,
+    setHooks: hooks.configure,
     start: async () => {
       if (phase !== "new") throw new InvariantError("the HTTP server was started before; create a new one");
       refuseOpenServer(options);
@@ -118,7 +122,12 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   };
 }
 
-function createApp(options: HttpServerOptions, streams: ReturnType<typeof createStreams>, boundTo: () => Bound | undefined): Hono<HttpEnv> {
+function createApp(
+  options: HttpServerOptions,
+  streams: ReturnType<typeof createStreams>,
+  hooks: Hooks,
+  boundTo: () => Bound | undefined,
+): Hono<HttpEnv> {
   const { loop, clock, log, allowedHosts = [], host } = options;
   const hosts = createHostRules({ host, allowedHosts });
   const tokens = createTokenRules(options.token);
@@ -149,7 +158,7 @@ function createApp(options: HttpServerOptions, streams: ReturnType<typeof create
     ...outboxRoutes(loop),
     ...pairingRoutes(loop),
     ...webhookRoutes(loop, clock),
-    ...hookRoutes(loop, options.hooks ?? {}),
+    ...hooks.routes,
     streams.route,
   ];
   addRoutes(app, [indexRoute(tokens, routes, page), ...routes, ...(page ? [page.route] : [])]);

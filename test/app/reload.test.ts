@@ -61,6 +61,7 @@ async function rig(first: object, name = "satibot.config.json") {
     gateway: {
       reconcileJobs: reconcile,
       configure: ({ limits }) => void calls.push(["limits", limits]),
+      setHooks: (hooks) => void calls.push(["hooks", hooks]),
       access: { configure: (channel, access) => void calls.push(["access", channel, access]) },
     },
   });
@@ -123,6 +124,15 @@ describe("reading the configuration again", () => {
       needsRestart: ["channels.whatsapp.verifyToken"],
     });
     expect(calls.at(-1)).toEqual(["access", "whatsapp", {}]);
+  });
+
+  it("applies hooks, whose tokens are told to the log and never shown", async () => {
+    const hook = { token: "hook-secret-1", chat: "api:a" };
+    const { reloader, write, calls, lines } = await rig({ store: "memory:", hooks: { deploy: hook, old: hook } });
+    write({ store: "memory:", hooks: { deploy: { ...hook, token: "hook-secret-2" }, alarm: { ...hook, token: "hook-secret-3" } } });
+    expect(await reloader.reload("file")).toEqual({ applied: ["hooks.alarm", "hooks.deploy.token", "hooks.old"], needsRestart: [] });
+    expect(calls).toContainEqual(["hooks", expect.objectContaining({ alarm: expect.objectContaining({ chat: "api:a" }) })]);
+    expect(lines.join()).not.toContain("hook-secret");
   });
 
   it("names what needs a restart, each time until there was one, and never its value", async () => {

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { RequestError, TransientError } from "../../src/core/errors.ts";
-import { hookRoutes, type HookOptions } from "../../src/http/hooks.ts";
+import { createHooks, type HookOptions } from "../../src/http/hooks.ts";
 import { parseTemplate } from "../../src/http/hook-template.ts";
 import { createFakeEventLoop } from "./fake-event-loop.ts";
 import { closeRigs, openRig, raw, type RawAnswer, type Rig } from "./rig.ts";
@@ -117,6 +117,17 @@ describe("hooks", () => {
     expect(answer.text).toMatch(/write to the bot there once/);
   });
 
+  it("may be others from one request to the next; what is wrong changes nothing", async () => {
+    const rig = await openRig({ hooks: HOOKS });
+    rig.server.setHooks({ alarm: { token: "alarm-token", chat: "api:ops" } });
+    expect((await post(rig, "deploy", "{}", { "X-Hook-Token": TOKEN })).status).toBe(404);
+    expect((await post(rig, "alarm", "fire", { "X-Hook-Token": "alarm-token" })).status).toBe(202);
+    expect(() => rig.server.setHooks({ alarm: { token: "", chat: "api:ops" } })).toThrow(
+      expect.objectContaining({ code: "CONFIG_INVALID" }),
+    );
+    expect((await post(rig, "alarm", "fire again", { "X-Hook-Token": "alarm-token" })).status).toBe(202);
+  });
+
   it.each<[string, Partial<HookOptions>, string]>([
     ["deploy", { token: "" }, "hooks.deploy.token"],
     ["deploy", { chat: "nowhere" }, "hooks.deploy.chat"],
@@ -124,7 +135,7 @@ describe("hooks", () => {
     ["deploy", { template: " " }, "hooks.deploy.template"],
     ["De ploy", {}, "hooks.De ploy"],
   ])("are checked before anything listens: %s with %o", (name, options, path) => {
-    const make = (): unknown => hookRoutes(createFakeEventLoop().loop, { [name]: { token: "t", chat: "api:a", ...options } });
+    const make = (): unknown => createHooks(createFakeEventLoop().loop, { [name]: { token: "t", chat: "api:a", ...options } });
     expect(make).toThrow(expect.objectContaining({ code: "CONFIG_INVALID", path }));
   });
 });
