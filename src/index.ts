@@ -18,12 +18,23 @@ export type { HookOptions, NamedHooks } from "./http/hooks.ts";
 export { createEchoAgent } from "./agents/echo.ts";
 export type { EchoOptions } from "./agents/echo.ts";
 export type { Agent, AgentContext, Tools, Turn, TurnMessage } from "./ports/agent.ts";
-export type { Channel, ChannelAccount, ChannelHost, ChannelReport, DeliverRequest, InboundMessage } from "./ports/channel.ts";
+export type {
+  Channel,
+  ChannelAccess,
+  ChannelAccount,
+  ChannelHost,
+  ChannelReport,
+  CommandInfo,
+  DeliverRequest,
+  InboundMessage,
+  Rate,
+} from "./ports/channel.ts";
 export type { Clock } from "./ports/clock.ts";
 export type { Log } from "./ports/log.ts";
 export type { Random } from "./ports/random.ts";
 export type { Store } from "./ports/store/store.ts";
 export type {
+  AccessControl,
   AddMessageOptions,
   AddMessageResult,
   ChatDetail,
@@ -36,6 +47,7 @@ export type {
   PairingStatus,
   OutboxControl,
   OutboxStatus,
+  Role,
   ScheduleInput,
   StreamEvent,
   SystemStatus,
