@@ -18,6 +18,12 @@ export interface Limits {
   readonly dedupeRetentionMs: number;
   readonly inboxRetentionMs: number;
   readonly historyRetentionMs: number;
+  /** How long the runs of cron jobs are kept, and completed jobs. */
+  readonly runRetentionMs: number;
+  /** Cron jobs of one chat that are not completed. */
+  readonly jobsPerChat: number;
+  /** Missed runs begun in a second. */
+  readonly catchUpPerSecond: number;
 }
 
 const MINUTE = 60_000;
@@ -35,4 +41,7 @@ export const DEFAULT_LIMITS: Limits = {
   dedupeRetentionMs: 8 * DAY,
   inboxRetentionMs: 7 * DAY,
   historyRetentionMs: 365 * DAY,
+  runRetentionMs: 90 * DAY,
+  jobsPerChat: 50,
+  catchUpPerSecond: 10,
 };

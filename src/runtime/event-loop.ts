@@ -15,11 +15,10 @@ import type { Channel } from "../ports/channel.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Random } from "../ports/random.ts";
-import type { JobRecord } from "../ports/store/records.ts";
 import type { Store } from "../ports/store/store.ts";
 import { createAliases } from "./aliases.ts";
 import { createAccess } from "./access.ts";
-import type { CronJobInput, EventLoop, Health, PairingCode } from "./api.ts";
+import type { EventLoop, Health, PairingCode } from "./api.ts";
 import { createChannels } from "./channels.ts";
 import { createChats, type Chats } from "./chats.ts";
 import { createChatActions } from "./chat-actions.ts";
@@ -32,13 +31,13 @@ import { createDrafts } from "./drafts.ts";
 import { drain } from "./drain.ts";
 import { openFile } from "./files.ts";
 import { createIntake } from "./intake.ts";
-import { chatOfJob, createJobs } from "./jobs.ts";
+import { createJobs, type Jobs } from "./jobs.ts";
+import { createJobControl } from "./jobs/job-control.ts";
 import type { Kernel } from "./kernel.ts";
 import { createMaintenance } from "./maintenance.ts";
 import { createOutboxControl } from "./outbox-control.ts";
 import { createPacer } from "./pacer.ts";
 import { createQuarantine } from "./quarantine.ts";
-import { nextTickAfter, parseSchedule } from "./schedule.ts";
 import { FORBIDDEN_CLOCK, createSchedulingQueue, installScheduler } from "./scheduler.ts";
 import { streamChat } from "./stream.ts";
 import { createStreamHub } from "./stream-hub.ts";
@@ -129,7 +128,7 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
     runner,
     outgoing,
     endDraft: (key, options) => drafts.end(key, options),
-    onRunEnded: (run, turnId, delivers) => jobs.runEnded(run.jobId, turnId, delivers),
+    runs: () => jobs.runs,
   });
   const chats: Chats = createChats(
     kernel,
@@ -151,9 +150,26 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
       quarantine: createQuarantine(kernel, { chats: () => chats, outgoing: () => outgoing }),
     },
   );
-  const commands = createCommands(kernel, chats, runner, outgoing, () => services, (key) => drafts.end(key));
+  const commands = createCommands(
+    kernel,
+    chats,
+    runner,
+    outgoing,
+    () => services,
+    (key) => drafts.end(key),
+  );
   const intake = createIntake(kernel, chats, runner, commands, outgoing, { mayMerge: (parts.debounceMs ?? 0) === 0 });
-  const jobs = createJobs(kernel, intake);
+  const jobs: Jobs = createJobs(kernel, intake, {
+    outgoing,
+    aliasOf: (key) => aliases.of(key),
+    fencedOff: (runIds) => {
+      const fenced = [...runner.runs()].filter((run) => run.claim?.run && runIds.includes(run.claim.run.runId));
+      for (const { key } of fenced) {
+        const entry = chats.get(key);
+        if (entry) chats.discard(entry);
+      }
+    },
+  });
   const access = createAccess(kernel, parts.channels ?? [], {
     tellCode: parts.tellCode ?? (() => undefined),
     outgoing,
@@ -181,7 +197,7 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
   const deliveries: Deliveries = createDeliveries(kernel, channels, {
     addressOf,
     pacer,
-    onSettled: (part, isDelivered) => jobs.partSettled(part.turnId, part.part === part.of || !isDelivered),
+    onSettled: (part, isDelivered) => jobs.partSettled(part, part.part === part.of || !isDelivered),
     onDraft: (part, platformId) => drafts.settled(part, platformId),
   });
   const drafts = createDrafts(kernel, { channels, pacer, addressOf, deliveries: () => deliveries });
@@ -202,8 +218,8 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
       if (found.suspects > 0 || found.ambiguous > 0)
         log.warn(found, "the last process ended uncleanly; its turns and sends are taken up again");
       turnQueue.open();
-      await jobs.realign();
       await maintenance.refill();
+      jobs.realign().catch((error: unknown) => log.warn({ err: error }, "cron jobs could not be compared with the clock"));
       channels.start();
       void maintenance.recover();
       startedAt = clock.now();
@@ -316,7 +332,9 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
       // No chat key and no channel holds a slash.
       const dedupe = messageId === undefined ? undefined : { scope: hook === undefined ? key : `hook/${hook}`, externalId: messageId };
       const turnClass = hook === undefined ? "interactive" : "cron";
-      const [result] = await intake.append([{ chat: key, address: "", content: parsed, sender, turnClass, dedupe, repliesWhenFull: false }]);
+      const [result] = await intake.append([
+        { chat: key, address: "", content: parsed, sender, turnClass, dedupe, repliesWhenFull: false },
+      ]);
       switch (result?.status) {
         case "accepted":
           return { seq: result.seq, duplicate: false };
@@ -356,19 +374,7 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
     },
     mayBegin: (text) => mayBegin(parseChatKey(text)),
     stream: (text, options = {}) => streamChat(kernel, chats, runner, aliases.of(parseChatKey(text)), options),
-    addCronJob: async (input) => {
-      requireOpen();
-      const job = jobOf(input, clock.now());
-      await store.jobs.put(job);
-      jobs.arm(job);
-      return job;
-    },
-    removeCronJob: async (id) => {
-      jobs.disarm(id);
-      return store.jobs.remove(id);
-    },
-    jobs: (page = { limit: 100 }) => store.jobs.list(page),
-    jobRuns: (id, page = { limit: 100 }) => store.jobs.runs(id, page),
+    ...createJobControl(kernel, jobs, requireOpen),
     ...actions,
     why: views.why,
     chat: views.chat,
@@ -407,21 +413,4 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
 
 function maintenancePeriodMs({ idleTimeoutMs }: Limits): number {
   return Math.max(1_000, Math.min(30_000, idleTimeoutMs / 2));
-}
-
-function jobOf(input: CronJobInput, nowMs: number): JobRecord {
-  chatOfJob(input.id);
-  const schedule = parseSchedule(input.schedule, nowMs);
-  return {
-    id: input.id,
-    name: input.name ?? input.id,
-    message: input.message,
-    schedule,
-    deliverTo: input.deliver && parseChatKey(input.deliver.chat),
-    turnClass: "cron",
-    origin: "library",
-    paused: false,
-    nextAtMs: nextTickAfter(schedule, nowMs),
-    createdAtMs: nowMs,
-  };
 }

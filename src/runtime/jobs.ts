@@ -1,115 +1,232 @@
 /**
- * The registry of cron jobs. A job is a row; it has an actor only while it is due, runs or delivers. The heap holds the instants of the
- * next minute, the store all others.
+ * The registry of cron jobs. A job is a row; it has an actor only while it is due, runs or delivers. The heap holds the starts of the next
+ * minute, the store all others. What is due is read from its row each time, so that nothing depends on what an actor remembers.
  */
 import type { AnyActorRef, SnapshotFrom } from "xstate";
-import { cronJobMachine, type CronJobEvent } from "../../machines/cron-job.machine.ts";
-import { parseChatKey, type ChatKey } from "../core/chat-key.ts";
-import { textContent } from "../core/content.ts";
-import { invariant } from "../core/errors.ts";
-import type { JobRecord } from "../ports/store/records.ts";
+import { cronJobMachine, type CronJobEvent, type JobRest } from "../../machines/cron-job.machine.ts";
+import type { ChatKey } from "../core/chat-key.ts";
+import { noteOf } from "../core/errors.ts";
+import type { JobRecord } from "../ports/store/job-records.ts";
+import type { JobPosition, PassedInstants } from "../ports/store/job-store.ts";
+import type { OutboxPart } from "../ports/store/records.ts";
 import type { Intake } from "./intake.ts";
+import { createClaims, type Claims } from "./jobs/claims.ts";
+import { dueOf, isFarAhead, positionAfter, type Due } from "./jobs/instants.ts";
+import { createRunWatch } from "./jobs/run-watch.ts";
+import { createJobSlots } from "./jobs/slots.ts";
 import { TIMER_HORIZON_MS, type Kernel } from "./kernel.ts";
 import { createRegistry, type Child, type Registry } from "./registry.ts";
-import { nextTickAfter } from "./schedule.ts";
+import type { Outgoing, RunObserver } from "./turn-commit.ts";
 
 type JobSnapshot = SnapshotFrom<typeof cronJobMachine>;
 
 export interface Jobs {
   readonly logic: Registry<CronJobEvent, JobSnapshot>["logic"];
-  /** The row was put: arms its next instant when that is near. */
-  readonly arm: (job: JobRecord) => void;
-  readonly disarm: (id: string) => void;
-  /** Arms what is due soon; called at boot and by the maintenance tick. */
+  /** The row was put: arms its next start when that is near, and tells its actor. */
+  readonly changed: (job: JobRecord) => void;
+  /** The row is gone. */
+  readonly removed: (id: string) => void;
+  /** Arms what starts soon; called at boot and by the maintenance tick. */
   readonly refill: () => Promise<void>;
-  /** Looks at every job again, at boot and after the system clock was set: instants are of the calendar. */
+  /** The clock was set, or a process begins: starts are of the calendar. */
   readonly realign: () => Promise<void>;
-  readonly runEnded: (jobId: string, turnId: string, delivers: boolean) => void;
-  readonly partSettled: (turnId: string, isLast: boolean) => void;
+  readonly claims: Claims;
+  /** A run by hand was claimed. */
+  readonly began: (id: string, replaced: number) => void;
+  readonly runs: RunObserver;
+  readonly partSettled: (part: OutboxPart, isLast: boolean) => void;
+  /** State of its machine while it has an actor, and since when. */
+  readonly stateOf: (id: string) => { readonly state: string; readonly sinceMs: number } | undefined;
   readonly close: () => void;
 }
 
-/** Most instants armed by one refill; the rest follow at the next. */
-const REFILL_MAX = 10_000;
-
-/** A next instant that lies further than this behind the one computed now was computed by a clock that was far ahead. */
-const AHEAD_MAX_MS = 3_600_000;
+/** Starts read from the store in one go, and most that are armed at once; the rest follow when those are done. */
+const PAGE = 10_000;
+const ARMED_MAX = 200_000;
+/** Actors at once; further jobs that are due stay rows, in the order in which they came. */
+const LIVE_MAX = 1_000;
 /** Jobs looked at in one go. */
-const PAGE = 500;
+const REALIGN_PAGE = 500;
+const RETRY_MS = 1_000;
+/** An actor whose run has been under way for so long is compared with the store. */
+const COMPARE_AFTER_MS = 60_000;
 
-/** The chat in which the turns of a job run. */
-export function chatOfJob(id: string): ChatKey {
-  return parseChatKey(`cron:${id}`);
+interface LiveJob {
+  readonly actor: Child<CronJobEvent, JobSnapshot> & AnyActorRef;
+  /** By the system clock, and by the monotonic one. */
+  sinceMs: number;
+  enteredMs: number;
 }
 
-export function createJobs(kernel: Kernel, intake: Intake): Jobs {
-  const { store, clock, random, log, queue } = kernel;
-  const live = new Map<string, Child<CronJobEvent, JobSnapshot> & AnyActorRef>();
+export function createJobs(
+  kernel: Kernel,
+  intake: Intake,
+  parts: {
+    readonly outgoing: Outgoing;
+    readonly aliasOf: (key: ChatKey) => ChatKey;
+    readonly fencedOff: (runIds: readonly string[]) => void;
+  },
+): Jobs {
+  const { store, clock, random, log, queue, limits } = kernel;
+  const live = new Map<string, LiveJob>();
+  /** Start of each job that is in the heap. */
   const armed = new Map<string, number>();
-  const delivering = new Map<string, string>();
+  /** When the start of a job was noticed; a wait for a slot makes nothing late. */
+  const seen = new Map<string, number>();
+  /** Due, and without an actor yet. */
+  const backlog = new Set<string>();
+  /** Missed instants that wait for the end of the run under way. */
+  const deferred = new Set<string>();
   /** Jobs whose rows were found unreadable. */
   const unreadable = new Set<string>();
   let isClosed = false;
 
-  const claimInstant = async (id: string, instantMs: number): Promise<void> => {
-    const tell = (event: CronJobEvent): void => live.get(id)?.send(event);
+  const tell = (id: string, event: CronJobEvent): void => live.get(id)?.actor.send(event);
+  const claims = createClaims(kernel, intake, parts);
+  // Some wait in the turn queue, so that none of its slots stays free.
+  const slots = createJobSlots(kernel, {
+    slots: 2 * limits.concurrentTurns,
+    catchUpPerSecond: limits.catchUpPerSecond,
+    grant: (id) => tell(id, { type: "slot.granted" }),
+  });
+
+  const arm = ({ id, status, startAtMs }: Pick<JobRecord, "id" | "status" | "startAtMs">): void => {
+    if (status !== "active" || startAtMs === undefined || isClosed || startAtMs - clock.now() > TIMER_HORIZON_MS) return disarm(id);
+    armed.set(id, startAtMs);
+    registry.wakeAt(id, startAtMs);
+  };
+
+  const disarm = (id: string): void => {
+    if (armed.delete(id)) registry.cancelWake(id);
+  };
+
+  /** Looks at the row again, now or after a delay. */
+  const lookAgain = (id: string, delayMs = 0): void => {
+    if (isClosed) return;
+    const atMs = clock.now() + delayMs;
+    armed.set(id, atMs);
+    registry.wakeAt(id, atMs);
+  };
+
+  const chance = (job: JobRecord): number => (job.jitterMs === 0 ? 0 : random.next());
+
+  const passedOf = (passed: Pick<PassedInstants, "firstMs" | "lastMs" | "count">): PassedInstants => ({
+    ...passed,
+    runId: random.id(),
+    status: "missed",
+    error: { code: "RUN_MISSED", message: "nothing ran this job at its time" },
+  });
+
+  /** Reads the row; what is not to be run is settled here. Answers what is. */
+  const examine = async (id: string): Promise<{ readonly job: JobRecord; readonly due: Due & { readonly type: "run" } } | undefined> => {
+    const job = await store.jobs.get(id);
+    if (!job || isClosed) return undefined;
+    if (job.status !== "active") {
+      tell(id, { type: "job.changed", rest: job.status });
+      return undefined;
+    }
+    const due = dueSafely(job);
+    if (due?.type === "run") return { job, due };
+    seen.delete(id);
+    if (due?.type === "wait") arm(job);
+    if (due?.type === "pass") {
+      const to = positionAfter(job, due.passed.lastMs, { status: "active", runs: job.runs, chance: chance(job) });
+      log.warn({ job: id, ...due.passed }, "instants of a cron job were missed; none of them runs");
+      await advance(job, to, passedOf(due.passed));
+    }
+    return undefined;
+  };
+
+  /** A row whose schedule cannot be computed concerns that job alone: it never fires, and the log says so once. */
+  const dueSafely = (job: JobRecord): Due | undefined => {
     try {
-      const job = await store.jobs.get(id);
-      if (!job || job.paused || job.nextAtMs !== instantMs || isClosed) {
-        if (job && !isClosed) arm(job);
-        return tell({ type: "instant.gone" });
-      }
-      const nowMs = clock.now();
-      const nextAtMs = nextTickAfter(job.schedule, Math.max(instantMs, nowMs));
-      const runId = random.id();
-      const plan = intake.plan([
-        {
-          chat: chatOfJob(id),
-          address: "",
-          content: textContent(job.message),
-          sender: { id: `cron:${id}`, name: job.name },
-          turnClass: job.turnClass,
-          dedupe: undefined,
-          repliesWhenFull: false,
-        },
-      ]);
-      const claimed = await store.jobs
-        .claimInstant({ jobId: id, instantMs, nextAtMs, runId, status: "running", append: plan.requests[0], atMs: nowMs })
-        .catch((error: unknown) => {
-          plan.cancel();
-          throw error;
-        });
-      if (claimed === "gone" || !claimed.appended) {
-        plan.cancel();
-        tell({ type: "instant.gone" });
-        return await passOver(id, instantMs);
-      }
-      tell(claimed.appended.status === "accepted" ? { type: "instant.claimed", runId } : { type: "instant.gone" });
-      plan.finish([claimed.appended]);
-      if (nextAtMs !== undefined) arm({ ...job, nextAtMs });
+      return dueOf(job, Math.min(seen.get(job.id) ?? clock.now(), clock.now()));
     } catch (error) {
-      log.error({ job: id, err: error }, "instant could not be claimed; trying again");
-      kernel.lookSoon();
-      tell({ type: "store.failed", delayMs: 1_000 });
+      if (!unreadable.has(job.id))
+        log.error({ job: job.id, err: error }, "the schedule of a cron job cannot be read; add the job again or remove it");
+      unreadable.add(job.id);
+      return undefined;
+    }
+  };
+
+  const advance = async (job: JobRecord, to: JobPosition, passed: PassedInstants | undefined): Promise<void> => {
+    if (await store.jobs.advance({ jobId: job.id, fromMs: job.nextAtMs, to, passed, atMs: clock.now() })) moved(job.id, to);
+    else lookAgain(job.id);
+  };
+
+  const moved = (id: string, to: JobPosition): void => {
+    seen.delete(id);
+    if (to.status !== "active") tell(id, { type: "job.changed", rest: to.status });
+    arm({ id, ...to });
+  };
+
+  const look = async (id: string): Promise<void> => {
+    try {
+      const found = await examine(id);
+      tell(id, found ? { type: "instant.ready", isCatchUp: found.due.isCatchUp } : { type: "instant.gone" });
+    } catch (error) {
+      failed(id, error);
+    }
+  };
+
+  const failed = (id: string, error: unknown): void => {
+    log.error({ job: id, err: error }, "a due cron job could not be read or claimed; trying again");
+    if (isUnderWay(id)) lookAgain(id, RETRY_MS);
+    tell(id, { type: "store.failed", delayMs: RETRY_MS });
+  };
+
+  const isUnderWay = (id: string): boolean => live.get(id)?.actor.getSnapshot().hasTag("running") === true;
+
+  const claim = async (id: string): Promise<void> => {
+    try {
+      const found = await examine(id);
+      if (!found) return tell(id, { type: "instant.gone" });
+      const { job, due } = found;
+      // What was missed runs one after the other.
+      if (due.isCatchUp && job.missed === "all" && isUnderWay(id)) {
+        seen.delete(id);
+        return void deferred.add(id);
+      }
+      const { instantMs, isCatchUp } = due;
+      const to = positionAfter(job, instantMs, { status: "active", runs: job.runs + 1, chance: chance(job) });
+      const passed = due.passed && passedOf(due.passed);
+      const claimed = await claims.claim(job, { fromMs: job.nextAtMs, passed, instantMs, to, trigger: isCatchUp ? "catchUp" : "schedule" });
+      if (claimed.status === "gone") await passOver(id, instantMs);
+      else if (claimed.status === "overlapped" && to.status === "completed") await notCompleted(job, instantMs);
+      else moved(id, to);
+      const hasBegun = claimed.status === "claimed" && claimed.appended.status === "accepted";
+      tell(id, hasBegun ? { type: "instant.claimed", replaced: claimed.replaced.length } : { type: "instant.gone" });
+    } catch (error) {
+      failed(id, error);
     }
   };
 
   /** An instant that a run has had already, before the clock was set back: the job goes on with the one after it. */
   const passOver = async (id: string, instantMs: number): Promise<void> => {
     const job = await store.jobs.get(id);
-    if (job?.nextAtMs !== instantMs) return;
-    const nextAtMs = nextTickAfter(job.schedule, instantMs);
-    if (await store.jobs.reschedule(id, instantMs, nextAtMs)) arm({ ...job, nextAtMs });
+    if (job?.status !== "active" || job.nextAtMs === undefined || job.nextAtMs > instantMs) return job && moved(id, job);
+    await advance(job, positionAfter(job, instantMs, { status: "active", runs: job.runs, chance: chance(job) }), undefined);
+  };
+
+  /** A skipped instant was not the last run of `maxRuns` after all. */
+  const notCompleted = async (job: JobRecord, instantMs: number): Promise<void> => {
+    const to = positionAfter(job, instantMs, { status: "active", runs: job.runs, chance: chance(job) });
+    await advance({ ...job, nextAtMs: undefined }, to, undefined);
   };
 
   const machine = cronJobMachine.provide({
-    actions: { claimInstant: ({ context }) => void claimInstant(context.id, context.instantMs ?? 0) },
+    actions: {
+      lookAtInstant: ({ context }) => void look(context.id),
+      requestSlot: ({ context }, { isCatchUp }) => slots.request(context.id, isCatchUp),
+      releaseSlot: ({ context }) => slots.release(context.id),
+      claimInstant: ({ context }) => void claim(context.id),
+    },
   });
   const childLogic = Object.create(machine, {
     transition: {
       value: (before: JobSnapshot, event: CronJobEvent, scope: Parameters<typeof machine.transition>[2]) => {
         const after = machine.transition(before, event, scope);
-        if (after.value !== before.value && after.hasTag("evictable")) scope.defer(() => evict(scope.self.id));
+        if (after.value !== before.value) scope.defer(() => entered(scope.self.id, after));
         return after;
       },
     },
@@ -119,90 +236,141 @@ export function createJobs(kernel: Kernel, intake: Intake): Jobs {
     childLogic,
     queue,
     onCrash: (id, error) => {
-      log.error({ job: id, err: error }, "cron job crashed; it goes on at its next instant");
-      live.delete(id);
+      log.error({ job: id, error: noteOf(error) }, "the actor of a cron job crashed; its row is looked at again");
+      forget(id);
+      lookAgain(id, RETRY_MS);
     },
     onWake: (id) => {
-      const instantMs = armed.get(id);
       armed.delete(id);
-      if (instantMs === undefined || isClosed) return;
-      const actor = live.get(id) ?? registry.create(id, { input: { id } });
-      live.set(id, actor);
-      actor.send({ type: "cron.due", instantMs });
-      // Still busy with an earlier instant: look again soon; the row keeps this one.
-      if (actor.getSnapshot().context.instantMs !== instantMs) {
-        armed.set(id, instantMs);
-        registry.wakeAt(id, clock.now() + 1_000);
-      }
+      if (isClosed) return;
+      if (!seen.has(id)) seen.set(id, clock.now());
+      wake(id);
     },
   });
 
-  const evict = (id: string): void => {
-    const actor = live.get(id);
+  const wake = (id: string): void => {
+    if (!live.has(id) && live.size >= LIVE_MAX) backlog.add(id);
+    else open(id).send({ type: "cron.due" });
+  };
+
+  const open = (id: string, rest: JobRest = "active"): LiveJob["actor"] => {
+    const known = live.get(id);
+    if (known) return known.actor;
+    const actor = registry.create(id, { input: { id, rest } });
+    live.set(id, { actor, sinceMs: clock.now(), enteredMs: clock.monotonic() });
+    return actor;
+  };
+
+  const entered = (id: string, { value }: JobSnapshot): void => {
+    const job = live.get(id);
+    if (!job) return;
+    Object.assign(job, { sinceMs: clock.now(), enteredMs: clock.monotonic() } satisfies Partial<LiveJob>);
+    if ((value === "delivering" || job.actor.getSnapshot().hasTag("evictable")) && deferred.delete(id)) lookAgain(id);
+    if (!job.actor.getSnapshot().hasTag("evictable")) return;
+    forget(id);
+    if (!armed.has(id)) seen.delete(id);
+    registry.stop(job.actor);
+    nextOfBacklog();
+  };
+
+  const forget = (id: string): void => {
     live.delete(id);
-    if (actor) registry.stop(actor);
+    slots.release(id);
+    runs.forget(id);
   };
 
-  const arm = (job: JobRecord): void => {
-    if (job.paused || job.nextAtMs === undefined || isClosed) return disarm(job.id);
-    if (job.nextAtMs - clock.now() > TIMER_HORIZON_MS || !isComputable(job)) return disarm(job.id);
-    armed.set(job.id, job.nextAtMs);
-    registry.wakeAt(job.id, job.nextAtMs);
+  const nextOfBacklog = (): void => {
+    const [id] = backlog;
+    if (id === undefined || isClosed || live.size >= LIVE_MAX) return;
+    backlog.delete(id);
+    wake(id);
   };
 
-  /** A row whose schedule cannot be computed concerns that job alone: it never fires, and the log says so once. */
-  const isComputable = (job: JobRecord): boolean => {
+  const runs = createRunWatch(kernel, {
+    ...parts,
+    tell,
+    disabled: (id) => {
+      disarm(id);
+      tell(id, { type: "job.changed", rest: "disabled" });
+    },
+  });
+
+  /** A run may have been ended by a person: actors that wait for one are compared with the store. */
+  const compare = async (): Promise<void> => {
+    const beforeMs = clock.monotonic() - COMPARE_AFTER_MS;
+    const waiting = [...live].filter(([id, job]) => job.enteredMs <= beforeMs && isUnderWay(id)).map(([id]) => id);
+    if (waiting.length === 0) return;
+    const found = new Map((await store.jobs.underWay(waiting)).map(({ jobId, count }) => [jobId, count]));
+    for (const id of waiting) {
+      const job = live.get(id);
+      if (job && job.enteredMs <= beforeMs) job.actor.send({ type: "runs.found", count: found.get(id) ?? 0 });
+    }
+  };
+
+  const refill = async (): Promise<void> => {
+    let after: { readonly id: string; readonly startAtMs: number } | undefined;
+    do {
+      const page = await store.jobs.due(clock.now() + TIMER_HORIZON_MS, PAGE, after);
+      for (const { id, startAtMs } of page) {
+        if (armed.has(id) || live.has(id) || backlog.has(id) || unreadable.has(id)) continue;
+        arm({ id, status: "active", startAtMs });
+      }
+      after = page.length === PAGE ? page.at(-1) : undefined;
+    } while (after && armed.size + backlog.size < ARMED_MAX && !isClosed);
+    await compare();
+  };
+
+  const mendFarAhead = async (): Promise<void> => {
+    let cursor: string | undefined;
+    do {
+      const page = await store.jobs.list({ limit: REALIGN_PAGE, cursor }, { status: "active" });
+      for (const job of page.items) {
+        if (isClosed || !isAhead(job)) continue;
+        const to = positionAfter(job, clock.now(), { status: "active", runs: job.runs, chance: chance(job) });
+        log.warn(
+          { job: job.id, nextAtMs: job.nextAtMs, correctedMs: to.nextAtMs },
+          "the next instant was computed by a clock far ahead; corrected",
+        );
+        await advance(job, to, undefined);
+      }
+      cursor = page.next;
+    } while (cursor !== undefined && !kernel.closed.aborted);
+  };
+
+  const isAhead = (job: JobRecord): boolean => {
     try {
-      const next = nextTickAfter(job.schedule, clock.now());
-      invariant(next === undefined || Number.isFinite(next), `its next instant would be ${next}`);
-      return true;
-    } catch (error) {
-      if (!unreadable.has(job.id))
-        log.error({ job: job.id, err: error }, "the schedule of a cron job cannot be read; add the job again or remove it");
-      unreadable.add(job.id);
+      return isFarAhead(job, clock.now());
+    } catch {
       return false;
     }
   };
 
-  const disarm = (id: string): void => {
-    if (armed.delete(id)) registry.cancelWake(id);
-  };
-
   return {
     logic: registry.logic,
-    arm,
-    disarm,
-    refill: async () => {
-      for (const job of await store.jobs.due(clock.now() + TIMER_HORIZON_MS, REFILL_MAX)) if (!armed.has(job.id)) arm(job);
+    changed: (job) => {
+      unreadable.delete(job.id);
+      seen.delete(job.id);
+      tell(job.id, { type: "job.changed", rest: job.status });
+      arm(job);
     },
+    removed: (id) => {
+      disarm(id);
+      backlog.delete(id);
+      seen.delete(id);
+      unreadable.delete(id);
+    },
+    refill,
     realign: async () => {
-      let cursor: string | undefined;
-      do {
-        const page = await store.jobs.list({ limit: PAGE, cursor });
-        for (const job of page.items) {
-          if (!isComputable(job)) continue;
-          const next = job.nextAtMs === undefined ? undefined : nextTickAfter(job.schedule, clock.now());
-          if (next === undefined || job.nextAtMs === undefined || job.nextAtMs - next <= AHEAD_MAX_MS) arm(job);
-          else {
-            log.warn(
-              { job: job.id, nextAtMs: job.nextAtMs, correctedMs: next },
-              "the next instant was computed by a clock far ahead; corrected",
-            );
-            if (await store.jobs.reschedule(job.id, job.nextAtMs, next)) arm({ ...job, nextAtMs: next });
-          }
-        }
-        cursor = page.next;
-      } while (cursor !== undefined && !kernel.closed.aborted);
+      for (const [id, startAtMs] of armed) registry.wakeAt(id, startAtMs);
+      await mendFarAhead();
     },
-    runEnded: (jobId, turnId, delivers) => {
-      if (delivers) delivering.set(turnId, jobId);
-      live.get(jobId)?.send({ type: "run.ended", delivers });
-    },
-    partSettled: (turnId, isLast) => {
-      const jobId = delivering.get(turnId);
-      if (jobId === undefined || !isLast) return;
-      delivering.delete(turnId);
-      live.get(jobId)?.send({ type: "run.delivered" });
+    claims,
+    began: (id, replaced) => open(id).send({ type: "instant.claimed", replaced }),
+    runs,
+    partSettled: runs.partSettled,
+    stateOf: (id) => {
+      const job = live.get(id);
+      return job && { state: String(job.actor.getSnapshot().value), sinceMs: job.sinceMs };
     },
     close: () => {
       isClosed = true;

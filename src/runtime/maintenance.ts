@@ -109,6 +109,7 @@ export function createMaintenance(
       inboxBeforeMs: now - limits.inboxRetentionMs,
       historyBeforeMs: now - limits.historyRetentionMs,
       outboxBeforeMs: now - limits.inboxRetentionMs,
+      runsBeforeMs: now - limits.runRetentionMs,
     };
     for (let round = 0; round < SWEEP_ROUNDS_MAX && (await store.sweep(retention)); round += 1) await pause(kernel, 10);
   };

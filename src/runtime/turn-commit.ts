@@ -8,6 +8,8 @@ import type { ChatKey } from "../core/chat-key.ts";
 import { textContent, textOf, type Content } from "../core/content.ts";
 import { TerminalError, TransientError, noteOf, type ErrorNote } from "../core/errors.ts";
 import type { HistoryEntry, OutboxPart } from "../ports/store/records.ts";
+import type { RunPolicy } from "../ports/store/job-records.ts";
+import type { RunEnd, RunFailure } from "../ports/store/job-store.ts";
 import type { Claim, FailCommit, SnapshotWrite, TurnCommit } from "../ports/store/store.ts";
 import type { ChatEntry } from "./chat-entry.ts";
 import type { Chats } from "./chats.ts";
@@ -28,6 +30,21 @@ export interface Outgoing {
   readonly stored: (key: ChatKey, parts: readonly OutboxPart[], isReserved?: boolean) => void;
 }
 
+/** What a cron run says at its end, and who hears of that end. */
+export interface RunObserver {
+  /** Replies that go to the chat of the turn itself. */
+  readonly ownReplies: (run: RunPolicy, replies: readonly Content[]) => readonly Content[];
+  readonly end: (run: RunPolicy, replies: readonly Content[]) => RunEnd;
+  readonly failure: (run: RunPolicy, error: ErrorNote) => RunFailure;
+  /** After the commit; `parts` are all that it stored, of which those of the chat `sentBy` are on their way already. */
+  readonly ended: (
+    run: RunPolicy,
+    parts: readonly OutboxPart[],
+    facts: { readonly sentBy?: ChatKey; readonly isJobDisabled: boolean },
+  ) => void;
+  readonly deferred: (run: RunPolicy, delayMs: number) => void;
+}
+
 export interface TurnCommits {
   /** Side effect of the machine's `committing`. */
   readonly commit: (key: ChatKey) => void;
@@ -38,6 +55,8 @@ export interface TurnCommits {
 }
 
 const RETRY_BACKOFF = { baseMs: 1_000, maxMs: 60_000 };
+/** Longest wait between attempts of a cron run, unless its job asks for more at once. */
+const RUN_BACKOFF_MAX_MS = 3_600_000;
 const UNCLAIMED_BACKOFF = { baseMs: 500, maxMs: 500 };
 
 export function apology(error: ErrorNote): Content {
@@ -51,7 +70,8 @@ export function createTurnCommits(
     readonly runner: TurnRunner;
     readonly outgoing: Outgoing;
     readonly endDraft: Drafts["end"];
-    readonly onRunEnded: (run: NonNullable<Claim["run"]>, turnId: string, delivers: boolean) => void;
+    /** The run of a turn has ended, or is tried again. */
+    readonly runs: () => RunObserver;
   },
 ): TurnCommits {
   const { store, clock, random, hub, log, limits, turnQueue } = kernel;
@@ -106,14 +126,14 @@ export function createTurnCommits(
   const done = async (entry: ChatEntry, run: TurnRun, claim: Claim, replies: readonly Content[]): Promise<void> => {
     const chats = parts.chats();
     await parts.endDraft(entry.key);
-    const target = claim.run ? claim.run.deliverTo : entry.key;
-    const way = target === undefined ? undefined : outgoing.wayOf(target);
-    const pieces = way ? replies.flatMap((reply) => piecesOf(reply, way.maxUnits)) : [];
-    const mayDeliver = way?.isDelivered ?? true;
+    const own = claim.run ? parts.runs().ownReplies(claim.run, replies) : replies;
+    const way = outgoing.wayOf(entry.key);
+    const pieces = own.flatMap((reply) => piecesOf(reply, way.maxUnits));
+    const mayDeliver = way.isDelivered;
     const event: ChatEvent = { type: "turn.committed", consumed: claim.rows.length };
     // May throw: before the reservation, which nobody would end.
     const write = chats.successor(entry, event);
-    const isReserved = !mayDeliver && target === entry.key && pieces.length > 0 && outgoing.reserve(entry.key);
+    const isReserved = !mayDeliver && pieces.length > 0 && outgoing.reserve(entry.key);
     const request: TurnCommit = {
       chat: entry.key,
       fence: claim.fence,
@@ -122,7 +142,7 @@ export function createTurnCommits(
       history: historyOf(claim, replies, clock.now()),
       parts: pieces,
       delivery: mayDeliver ? "delivered" : isReserved ? "sending" : "waiting",
-      run: claim.run,
+      run: claim.run && parts.runs().end(claim.run, replies),
       write,
     };
     let result: Awaited<ReturnType<typeof store.turns.commit>> | undefined;
@@ -131,7 +151,7 @@ export function createTurnCommits(
         kernel,
         { chat: entry.key },
         () => store.turns.commit(request),
-        () => committedTurn(store, claim, target),
+        () => committedTurn(store, claim, request.run),
       );
     } catch (error) {
       // The store will never take this result: the attempt has failed, and is counted as any other.
@@ -144,16 +164,17 @@ export function createTurnCommits(
     }
     counters.committed += 1;
     announce(entry.key, claim, "done", result.parts);
-    if (target !== undefined && !mayDeliver) outgoing.stored(target, result.parts, isReserved);
+    if (!mayDeliver && (!claim.run || pieces.length > 0))
+      outgoing.stored(entry.key, claim.run ? result.parts.slice(0, pieces.length) : result.parts, isReserved);
     proceed(entry, run, event, write, result.revision);
-    if (claim.run) parts.onRunEnded(claim.run, claim.turnId, result.parts.length > 0 && !mayDeliver);
+    if (claim.run) parts.runs().ended(claim.run, result.parts, { sentBy: entry.key, isJobDisabled: false });
   };
 
   const fail = async (entry: ChatEntry, run: TurnRun, claim: Claim, cause: unknown): Promise<void> => {
     const chats = parts.chats();
     const isAbort = cause === undefined;
     const failures = claim.failures + 1;
-    const isGivenUp = !isAbort && (cause instanceof TerminalError || failures >= limits.maxAttempts);
+    const isGivenUp = !isAbort && (cause instanceof TerminalError || failures >= (claim.run?.attempts ?? limits.maxAttempts));
     const error = isAbort ? { code: "TURN_ABORTED", message: "stopped by a drain" } : noteOf(cause);
     const draft = await parts.endDraft(entry.key, { mark: !isGivenUp });
     const event = eventOfFailure(claim, cause, failures, isGivenUp, error);
@@ -168,7 +189,7 @@ export function createTurnCommits(
       reply: isGivenUp && !claim.run ? apology(error) : undefined,
       delivered: isDelivered,
       draft,
-      run: claim.run,
+      run: claim.run && isGivenUp ? parts.runs().failure(claim.run, error) : undefined,
       write,
       atMs: clock.now(),
     };
@@ -176,22 +197,25 @@ export function createTurnCommits(
       kernel,
       { chat: entry.key },
       () => store.turns.fail(request),
-      () => failedTurn(store, claim, request.outcome),
+      () => failedTurn(store, claim, request),
     );
     if (result === "fenced" || result === undefined) return fenced(entry, run, result);
     if (!isAbort) counters[isGivenUp ? "givenUp" : "failed"] += 1;
     announce(entry.key, claim, isAbort ? "aborted" : "failed", result.parts);
-    if (!isDelivered && result.parts.length > 0) outgoing.stored(entry.key, result.parts);
+    if (!isDelivered && !claim.run && result.parts.length > 0) outgoing.stored(entry.key, result.parts);
     // An aborted attempt gives up its fence with it.
     proceed(entry, run, event, write, result.revision, claim.fence + (isAbort ? 1 : 0));
-    if (isGivenUp && claim.run) parts.onRunEnded(claim.run, claim.turnId, false);
+    if (isGivenUp && claim.run) parts.runs().ended(claim.run, result.parts, { isJobDisabled: result.isJobDisabled ?? false });
+    else if (event.type === "turn.deferred" && claim.run) parts.runs().deferred(claim.run, event.delayMs);
   };
 
   const eventOfFailure = (claim: Claim, cause: unknown, failures: number, isGivenUp: boolean, error: ErrorNote): ChatEvent => {
     if (cause === undefined) return { type: "turn.released" };
     if (isGivenUp) return { type: "turn.givenUp", ended: claim.rows.length, error };
     const asked = cause instanceof TransientError ? cause.retryAfterMs : undefined;
-    return { type: "turn.deferred", failures, delayMs: asked ?? backoffMs(RETRY_BACKOFF, failures, random.next()), error };
+    const baseMs = claim.run?.backoffMs;
+    const policy = baseMs === undefined ? RETRY_BACKOFF : { baseMs, maxMs: Math.max(baseMs, RUN_BACKOFF_MAX_MS) };
+    return { type: "turn.deferred", failures, delayMs: asked ?? backoffMs(policy, failures, random.next()), error };
   };
 
   /** Someone else owns the chat now (a /stop, a reset, another node): this attempt never was. */

@@ -1,6 +1,7 @@
 /** What the end of a turn came to when the store's answer to it was lost. */
 import type { ChatKey } from "../core/chat-key.ts";
 import type { OutboxPart } from "../ports/store/records.ts";
+import type { RunEnd } from "../ports/store/job-store.ts";
 import type { Claim, FailCommit, Store } from "../ports/store/store.ts";
 
 /** Parts looked through for those of one turn: more than a turn may have. */
@@ -10,22 +11,21 @@ const PARTS_MAX = 1_000;
 export async function committedTurn(
   store: Store,
   claim: Claim,
-  target: ChatKey | undefined,
+  run: RunEnd | undefined,
 ): Promise<{ readonly parts: readonly OutboxPart[]; readonly revision: number; readonly waiting: number } | undefined> {
   const record = await store.chats.open(claim.chat);
   if (record?.fence !== claim.fence || !(await hasEnded(store, claim, "done"))) return undefined;
-  const parts = target === undefined ? [] : await partsOf(store, target, claim.turnId);
-  return { parts, revision: record.revision, waiting: record.waiting };
+  const chats = [claim.chat, ...(run?.targets ?? []).map((target) => target.chat)];
+  const parts = await Promise.all(chats.map((chat) => partsOf(store, chat, claim.turnId)));
+  return { parts: parts.flat(), revision: record.revision, waiting: record.waiting };
 }
 
 /** The same for `turns.fail`. */
 export async function failedTurn(
   store: Store,
   claim: Claim,
-  outcome: FailCommit["outcome"],
-): Promise<
-  { readonly parts: readonly OutboxPart[]; readonly revision: number; readonly ended: number; readonly waiting: number } | undefined
-> {
+  { outcome, run }: FailCommit,
+): Promise<Exclude<Awaited<ReturnType<Store["turns"]["fail"]>>, "fenced"> | undefined> {
   const record = await store.chats.open(claim.chat);
   if (!record) return undefined;
   const { openTurn, fence, revision, waiting } = record;
@@ -33,8 +33,13 @@ export async function failedTurn(
   const isPutBack =
     outcome !== "giveUp" && openTurn?.turnId === claim.turnId && openTurn.attempt === claim.attempt && openTurn.status === "waiting";
   if (!isGivenUp && !isPutBack) return undefined;
-  const parts = await partsOf(store, claim.chat, `${claim.turnId}.error`);
-  return { parts, revision, ended: isGivenUp ? claim.rows.length : 0, waiting };
+  const own = await partsOf(store, claim.chat, `${claim.turnId}.error`);
+  const ended = isGivenUp ? claim.rows.length : 0;
+  if (!run || !claim.run) return { parts: own, revision, ended, waiting };
+  const chats = new Set([...run.notice, ...run.alert].map((target) => target.chat));
+  const parts = await Promise.all([...chats].map((chat) => partsOf(store, chat, `${claim.turnId}.failure`)));
+  const isJobDisabled = (await store.jobs.get(claim.run.jobId))?.status === "disabled";
+  return { parts: [...own, ...parts.flat()], revision, ended, waiting, isJobDisabled };
 }
 
 async function hasEnded(store: Store, { chat, turnId }: Claim, status: "done" | "failed"): Promise<boolean> {

@@ -2,7 +2,7 @@
  * Runs the agent on a claimed turn: claim, stream, journal, and an outcome for the commit. Knows nothing of slots, retries or replies.
  */
 import type { ChatEvent, TurnInput } from "../../machines/chat.machine.ts";
-import type { ChatKey } from "../core/chat-key.ts";
+import { channelOf, type ChatKey } from "../core/chat-key.ts";
 import { parseContent, textContent, textOf, type Content } from "../core/content.ts";
 import { RuntimeError, TerminalError, TransientError, noteOf } from "../core/errors.ts";
 import type { Turn } from "../ports/agent.ts";
@@ -79,7 +79,7 @@ export function createTurnRunner(
   },
 ): TurnRunner {
   const { fenceOf } = parts;
-  const { store, clock, random, hub, log, agent } = kernel;
+  const { store, clock, random, hub, log, agent, limits } = kernel;
   const runs = new Map<ChatKey, TurnRun>();
   const expected = new Map<ChatKey, Claim>();
   const left = new Set<TurnRun>();
@@ -128,6 +128,7 @@ export function createTurnRunner(
     if (!run.claim && runs.get(run.key) === run) runs.delete(run.key);
     if (!run.claim) return tell({ type: "rows.missing", count: input.waiting });
     const { turnId, attempt } = run.claim;
+    const stopClock = limitTime(run, run.claim, tell);
     if (hub.isWatched(run.key)) hub.publish(run.key, { type: "turn", turnId, attempt, status: "started" });
     try {
       const replies = await answer(run, run.claim);
@@ -139,7 +140,23 @@ export function createTurnRunner(
       log.warn({ chat: run.key, turn: turnId, attempt, error: noteOf(error) }, "turn failed");
       run.outcome = { type: "failed", error };
       tell({ type: "turn.failed" });
+    } finally {
+      stopClock();
     }
+  };
+
+  /** A cron run may have a limit of its own, and so have all turns in the chats of jobs; that of others is in their machine. */
+  const limitTime = (run: TurnRun, claim: Claim, tell: (event: ChatEvent) => void): (() => void) => {
+    const isOfJob = channelOf(run.key) === "cron";
+    const limitMs = claim.run?.timeoutMs ?? (isOfJob ? limits.turnTimeoutMs : undefined);
+    if (limitMs === undefined) return () => undefined;
+    return clock.setTimer(limitMs, () => {
+      if (run.outcome || run.abort.signal.aborted) return;
+      const name = claim.run?.timeoutMs === undefined ? "limits.turnTimeout" : "timeout of the job";
+      run.outcome = { type: "failed", error: new TransientError("AGENT_TIMEOUT", `no answer within ${limitMs} ms (${name})`) };
+      run.abort.abort(new TransientError("TURN_ABORTED", "the turn timed out"));
+      tell({ type: "turn.failed" });
+    });
   };
 
   /** Collects what the agent yields: deltas of one text become one reply, a content is a reply of its own. */

@@ -15,6 +15,8 @@ export interface WhyFacts {
   readonly slots?: { readonly running: number; readonly slots: number; readonly ahead: number | undefined };
   readonly suspect?: boolean;
   readonly attempt?: number;
+  /** When what it waits for comes, where that is known. */
+  readonly dueAtMs?: number | undefined;
   /** What the sentence calls the thing, such as a chat key. */
   readonly subject: string;
 }
@@ -31,6 +33,9 @@ const messages = (count: number | undefined): string => (count === 1 ? "1 messag
 const because = ({ error }: WhyFacts): string => (error ? ` after ${error.code}: ${error.message}` : "");
 const nextTry = ({ timers, nowMs }: WhyFacts): string =>
   timers?.[0] ? `, next try in ${formatDuration(Math.max(0, timers[0].dueAtMs - nowMs))}` : "";
+
+const startIn = ({ dueAtMs, nowMs }: WhyFacts): string =>
+  dueAtMs === undefined ? "" : `, which starts in ${formatDuration(Math.max(0, dueAtMs - nowMs))}`;
 
 /** By machine id and state. A test walks all machines and fails on a state without an entry. */
 export const WHY: Readonly<Record<string, Readonly<Record<string, Explain>>>> = {
@@ -151,15 +156,42 @@ export const WHY: Readonly<Record<string, Readonly<Record<string, Explain>>>> = 
     }),
   },
   "cron-job": {
-    scheduled: () => ({ sentence: "Waits for its next instant.", waitsFor: "its time", endsBy: ["cron.due"] }),
+    resting: () => ({ sentence: "Goes to rest.", endsBy: [] }),
+    scheduled: (facts) => ({ sentence: `Waits for its next instant${startIn(facts)}.`, waitsFor: "its time", endsBy: ["cron.due"] }),
+    due: () => ({
+      sentence: "Its time has come, and its row is being read.",
+      waitsFor: "the store",
+      endsBy: ["instant.ready", "instant.gone"],
+    }),
+    waitingForSlot: (facts) => ({
+      sentence: `Has been due for ${formatDuration(facts.nowMs - facts.sinceMs)} and waits until fewer jobs run.`,
+      waitsFor: "a slot for jobs",
+      endsBy: ["slot.granted"],
+    }),
     claiming: () => ({
       sentence: "Its instant is being claimed in the store.",
       waitsFor: "the store",
       endsBy: ["instant.claimed", "instant.gone"],
     }),
-    retrying: (facts) => ({ sentence: `The store could not claim its instant${nextTry(facts)}.`, waitsFor: "its next try", endsBy: [] }),
-    running: () => ({ sentence: "Its turn waits or runs.", waitsFor: "the agent", endsBy: ["run.ended"] }),
+    backingOff: (facts) => ({
+      sentence: `The store could not be reached; its instant is looked at again${nextTry(facts)}.`,
+      waitsFor: "its next try",
+      endsBy: ["instant.claimed"],
+    }),
+    running: () => ({ sentence: "Its turn waits or runs.", waitsFor: "the agent", endsBy: ["run.ended", "run.deferred"] }),
+    retrying: (facts) => ({
+      sentence: `An attempt of its run failed and is made again${nextTry(facts)}.`,
+      waitsFor: "its next try",
+      endsBy: ["run.ended"],
+    }),
     delivering: () => ({ sentence: "Its result is on the way.", waitsFor: "the delivery", endsBy: ["run.delivered"] }),
+    paused: () => ({ sentence: "Paused.", waitsFor: "a person", endsBy: ["job.changed"] }),
+    disabled: (facts) => ({
+      sentence: `Switched off after ${facts.failures ?? "too many"} failed runs in a row; \`satibot cron resume ${facts.subject}\` switches it on again.`,
+      waitsFor: "a person",
+      endsBy: ["job.changed"],
+    }),
+    completed: () => ({ sentence: "Done: no instant is left.", endsBy: ["job.changed"] }),
   },
   system: {
     booting: () => ({

@@ -9,6 +9,7 @@ import { draftLaws } from "./store-contract/drafts.ts";
 import { eventLaws } from "./store-contract/events.ts";
 import { inboxLaws } from "./store-contract/inbox.ts";
 import { jobLaws } from "./store-contract/jobs.ts";
+import { runLaws } from "./store-contract/runs.ts";
 import type { LawRig, On } from "./store-contract/law.ts";
 import { outboxLaws } from "./store-contract/outbox.ts";
 import { ownershipLaws } from "./store-contract/ownership.ts";
@@ -43,6 +44,7 @@ export function storeContract(name: string, open: () => Promise<StoreRig>): void
     draftLaws(on);
     platformLaws(on);
     jobLaws(on);
+    runLaws(on);
     eventLaws(on);
     sweepLaws(on);
     ownershipLaws(on);

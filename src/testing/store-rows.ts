@@ -2,7 +2,10 @@
 import { bodyHash } from "../core/body-hash.ts";
 import type { ChatKey } from "../core/chat-key.ts";
 import { textContent } from "../core/content.ts";
-import type { HistoryEntry, JobRecord, JournalEntry } from "../ports/store/records.ts";
+import type { JobRecord } from "../ports/store/job-records.ts";
+import type { InstantClaim, RunEnd } from "../ports/store/job-store.ts";
+import type { HistoryEntry, JournalEntry } from "../ports/store/records.ts";
+import type { Retention } from "../ports/store/retention.ts";
 import type {
   AppendRequest,
   AskCommit,
@@ -11,7 +14,6 @@ import type {
   CommandCommit,
   DedupeKey,
   FailCommit,
-  Retention,
   SnapshotWrite,
   TurnCommit,
 } from "../ports/store/store.ts";
@@ -71,7 +73,7 @@ export function claimRequest(overrides: Partial<ClaimRequest> = {}): ClaimReques
   return { chat: CHAT, turnId: "turn-1", rowsMax: 1, suspect: false, atMs: START_MS, ...overrides };
 }
 
-/** The turn consumed all its rows and answered with one part. */
+/** The turn consumed all its rows and answered with one part; that of a cron run goes to the chats of its job. */
 export function turnCommit(claim: Claim, overrides: Partial<TurnCommit> = {}): TurnCommit {
   const { chat, fence, turnId, rows, run } = claim;
   const answer = textContent(`answer of ${turnId}`);
@@ -84,12 +86,19 @@ export function turnCommit(claim: Claim, overrides: Partial<TurnCommit> = {}): T
       ...rows.map((row): HistoryEntry => ({ role: "user", content: row.content, atMs: row.receivedAtMs, seq: row.seq, turnId })),
       { role: "assistant", content: answer, atMs: START_MS, turnId },
     ],
-    parts: [answer],
+    parts: run ? [] : [answer],
     delivery: "waiting",
-    run,
+    run: run && runEnd(run),
     write: snapshotWrite(),
     ...overrides,
   };
+}
+
+/** The run says `answer` in all chats of its job. */
+export function runEnd(run: NonNullable<Claim["run"]>, overrides: Partial<RunEnd["targets"][number]> = {}): RunEnd {
+  const answer = textContent(`answer of ${run.runId}`);
+  const targets = run.deliverTo.map((chat) => ({ chat, parts: [answer], history: [answer], isDelivered: false, ...overrides }));
+  return { runId: run.runId, targets };
 }
 
 /** An attempt that failed and will be tried again; an `abort` writes no snapshot. */
@@ -102,7 +111,7 @@ export function failCommit(claim: Claim, overrides: Partial<FailCommit> = {}): F
     outcome: "retry",
     reply: undefined,
     delivered: false,
-    run: claim.run,
+    run: claim.run && { runId: claim.run.runId, notice: [], alert: [] },
     write: overrides.outcome === "abort" ? undefined : snapshotWrite({ state: "backingOff", events: [{ type: "turn.deferred" }] }),
     atMs: START_MS,
     ...overrides,
@@ -148,17 +157,73 @@ export function job(overrides: Partial<JobRecord> = {}): JobRecord {
     name: "Report",
     message: "write the report",
     schedule: { kind: "every", everyMs: HOUR_MS, anchorMs: START_MS },
-    deliverTo: undefined,
+    chat: "cron:report",
+    deliverTo: [],
+    deliverWhen: "always",
+    silence: undefined,
+    missed: "once",
+    graceMs: undefined,
+    missedMax: 10,
+    overlap: "queue",
+    attempts: undefined,
+    backoffMs: undefined,
+    timeoutMs: undefined,
+    staggerMs: 0,
+    jitterMs: 0,
+    untilMs: undefined,
+    maxRuns: undefined,
+    disableAfter: 10,
     turnClass: "cron",
     origin: "library",
-    paused: false,
+    owner: undefined,
+    status: "active",
     nextAtMs: START_MS,
+    startAtMs: overrides.nextAtMs ?? START_MS,
+    runs: 0,
+    failures: 0,
     createdAtMs: START_MS - HOUR_MS,
+    changedAtMs: START_MS - HOUR_MS,
     ...overrides,
+  };
+}
+
+/** The claim of the instant `START_MS` of that job, which goes on an hour later. */
+export function instantClaim(
+  overrides: Partial<InstantClaim> & { readonly runId?: string; readonly of?: JobRecord; readonly nextAtMs?: number } = {},
+): InstantClaim {
+  const { runId = "run-1", of = job(), nextAtMs, ...rest } = overrides;
+  const { id, name, chat, deliverTo, deliverWhen, silence, attempts, backoffMs, timeoutMs, disableAfter } = of;
+  const instantMs = rest.instantMs ?? START_MS;
+  const next = nextAtMs ?? instantMs + HOUR_MS;
+  return {
+    jobId: id,
+    fromMs: instantMs,
+    passed: undefined,
+    instantMs,
+    policy: {
+      runId,
+      jobId: id,
+      jobName: name,
+      trigger: "schedule",
+      chat,
+      deliverTo,
+      deliverWhen,
+      silence,
+      attempts,
+      backoffMs,
+      timeoutMs,
+      disableAfter,
+      alertTo: deliverTo,
+    },
+    overlap: of.overlap,
+    append: appendRequest({ chat, address: "", turnClass: "cron", text: "write the report", sender: undefined }),
+    to: { status: "active", nextAtMs: next, startAtMs: next },
+    atMs: START_MS + 3,
+    ...rest,
   };
 }
 
 /** Deletes nothing, except what a test says. */
 export function retention(overrides: Partial<Retention> = {}): Retention {
-  return { eventsBeforeMs: 0, dedupeBeforeMs: 0, inboxBeforeMs: 0, historyBeforeMs: 0, outboxBeforeMs: 0, ...overrides };
+  return { eventsBeforeMs: 0, dedupeBeforeMs: 0, inboxBeforeMs: 0, historyBeforeMs: 0, outboxBeforeMs: 0, runsBeforeMs: 0, ...overrides };
 }

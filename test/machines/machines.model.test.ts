@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { AnyMachineSnapshot, AnyStateMachine } from "xstate";
 import { channelMachine } from "../../machines/channel.machine.ts";
 import { chatMachine, type ChatContext, type ChatEvent } from "../../machines/chat.machine.ts";
-import { cronJobMachine, type CronJobEvent } from "../../machines/cron-job.machine.ts";
+import { cronJobMachine, type CronJobContext, type CronJobEvent } from "../../machines/cron-job.machine.ts";
 import { deliveryMachine, type DeliveryEvent } from "../../machines/delivery.machine.ts";
 import { systemMachine } from "../../machines/system.machine.ts";
 import { WHY } from "../../src/runtime/why.ts";
@@ -107,21 +107,39 @@ describe("machines, by generated paths", () => {
 
   it("reach every state and edge of a cron job", () => {
     const events: readonly CronJobEvent[] = [
-      { type: "cron.due", instantMs: 1_000 },
-      { type: "instant.claimed", runId: "r" },
+      { type: "cron.due" },
+      { type: "instant.ready", isCatchUp: true },
+      { type: "instant.ready", isCatchUp: false },
       { type: "instant.gone" },
+      { type: "slot.granted" },
+      { type: "instant.claimed", replaced: 0 },
+      { type: "instant.claimed", replaced: 1 },
       { type: "store.failed", delayMs: 10 },
+      { type: "run.deferred", delayMs: 10 },
       { type: "run.ended", delivers: true },
       { type: "run.ended", delivers: false },
       { type: "run.delivered" },
+      { type: "runs.found", count: 0 },
+      { type: "runs.found", count: 1 },
+      { type: "job.changed", rest: "active" },
+      { type: "job.changed", rest: "paused" },
+      { type: "job.changed", rest: "disabled" },
+      { type: "job.changed", rest: "completed" },
     ];
     const walked = walk(cronJobMachine, {
-      input: { id: "daily" },
+      input: { id: "daily", rest: "active" },
       events,
-      within: () => true,
-      invariant: ({ value, context }) => expect(context.instantMs).toBe(value === "scheduled" ? null : 1_000),
+      within: (snapshot) => (snapshot.context as CronJobContext).runs <= 2,
+      invariant: ({ value, context, tags }) => {
+        const { runs, rest } = context as CronJobContext;
+        // Runs are under way exactly where the state says so, and a job rests where its row does.
+        expect(runs > 0).toBe(tags.has("running"));
+        expect(tags.has("evictable")).toBe(["scheduled", "paused", "disabled", "completed"].includes(String(value)));
+        if (tags.has("evictable")) expect(value).toBe(rest === "active" ? "scheduled" : rest);
+      },
     });
-    expect([...walked.states].sort()).toEqual(everyState(cronJobMachine));
+    // `resting` is left at once.
+    expect([...walked.states].sort()).toEqual(everyState(cronJobMachine).filter((state) => state !== "resting"));
     expect(walked.missedEdges).toEqual([]);
   });
 

@@ -12,6 +12,7 @@ import {
   claimRequest,
   commandCommit,
   failCommit,
+  instantClaim,
   job,
   retention,
   snapshotWrite,
@@ -222,17 +223,7 @@ describe("the memory store", () => {
     const store = await opened();
     const chat = "cron:report";
     await store.jobs.put(job());
-    const append = appendRequest({ chat, turnClass: "cron" });
-    const claim = {
-      jobId: "report",
-      instantMs: START_MS,
-      nextAtMs: START_MS + HOUR_MS,
-      runId: "run-1",
-      status: "running",
-      append,
-      atMs: START_MS,
-    } as const;
-    await store.jobs.claimInstant(claim);
+    await store.jobs.claimInstant(instantClaim());
     await store.chats.reset(chat, START_MS + 5);
     expect((await store.jobs.runs("report", { limit: 10 })).items).toMatchObject([
       { runId: "run-1", status: "failed", endedAtMs: START_MS + 5, error: { code: "TURN_ABORTED" } },

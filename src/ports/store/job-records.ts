@@ -35,8 +35,8 @@ export interface JobDefinition {
   /** An answer that is exactly this text is an empty one. */
   readonly silence: string | undefined;
   readonly missed: MissedPolicy;
-  /** An instant found later than this after its start never runs. */
-  readonly graceMs: number;
+  /** An instant found later than this after its start never runs; undefined sets no limit. */
+  readonly graceMs: number | undefined;
   /** Most missed instants that `all` runs: the newest. */
   readonly missedMax: number;
   readonly overlap: JobOverlap;
@@ -114,12 +114,15 @@ export interface RunPolicy {
   readonly jobId: string;
   readonly jobName: string;
   readonly trigger: RunTrigger;
+  /** Where its turn runs. */
+  readonly chat: ChatKey;
   readonly deliverTo: readonly ChatKey[];
   readonly deliverWhen: DeliverWhen;
   readonly silence: string | undefined;
   readonly attempts: number | undefined;
   readonly backoffMs: number | undefined;
   readonly timeoutMs: number | undefined;
+  readonly disableAfter: number;
   /** Who is told when the job is disabled: where it delivers, or else its owner. */
   readonly alertTo: readonly ChatKey[];
 }

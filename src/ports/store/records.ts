@@ -88,6 +88,8 @@ export interface OpenTurn {
   /** Attempts that counted against `maxAttempts`. */
   readonly failures: number;
   readonly startedAtMs: number;
+  /** The cron run that it answers. */
+  readonly runId?: string;
 }
 
 export interface TurnRecord extends OpenTurn {

@@ -10,21 +10,21 @@ import type { ChatKey } from "../../core/chat-key.ts";
 import type { Content } from "../../core/content.ts";
 import type { ErrorNote } from "../../core/errors.ts";
 import type { TurnClass } from "../../core/turn-class.ts";
+import type { RunPolicy } from "./job-records.ts";
+import type { JobStore, RunEnd, RunFailure } from "./job-store.ts";
+import type { Retention } from "./retention.ts";
 import type {
   ChatRecord,
   EventRecord,
   HistoryEntry,
   InboxKind,
   InboxRow,
-  JobRecord,
   JournalEntry,
   OutboxPart,
   Page,
   PageRequest,
   PartReceipt,
   PartStatus,
-  RunDelivery,
-  RunRecord,
   Sender,
   StoredSnapshot,
   StoredTimer,
@@ -171,8 +171,8 @@ export interface Claim {
   readonly failures: number;
   readonly rows: readonly InboxRow[];
   readonly journal: readonly JournalEntry[];
-  /** Set when the rows came from a cron job: what the turn commit needs to end the run. */
-  readonly run: { readonly runId: string; readonly jobId: string; readonly deliverTo: ChatKey | undefined } | undefined;
+  /** Set when the row came from a cron job. */
+  readonly run: RunPolicy | undefined;
 }
 
 export interface ClaimRequest {
@@ -197,8 +197,8 @@ export interface TurnCommit {
   readonly parts: readonly Content[];
   /** `sending`: the first part is stored as sending, attempt 1, unless an earlier part of the chat is unsettled. `delivered`: all are stored as sent. */
   readonly delivery: "waiting" | "sending" | "delivered";
-  /** Ends the cron run; with `deliverTo`, the parts become rows of that chat and its history gets the assistant entry. */
-  readonly run: Claim["run"];
+  /** Ends the cron run; `parts` count for its delivery like those of other chats. */
+  readonly run: RunEnd | undefined;
   readonly write: SnapshotWrite;
 }
 
@@ -213,7 +213,8 @@ export interface FailCommit {
   readonly delivered: boolean;
   /** With `giveUp`: what a draft of the turn shows from now on; by default what it was stored with, marked as interrupted. */
   readonly draft?: Content | undefined;
-  readonly run: Claim["run"];
+  /** With `giveUp` and `quarantine`: ends the cron run as failed and counts that against its job. */
+  readonly run: RunFailure | undefined;
   /** Absent for `abort`. */
   readonly write: SnapshotWrite | undefined;
   readonly atMs: number;
@@ -233,14 +234,20 @@ export interface TurnStore {
   /** Re-claims the open turn with its rows, or opens a new one over the oldest waiting messages. `undefined` when nothing waits. */
   readonly claim: (request: ClaimRequest) => Promise<Claim | undefined>;
   readonly journal: (chat: ChatKey, fence: number, turnId: string, entry: JournalEntry) => Promise<"written" | "fenced">;
-  /** `waiting`: message rows left after it. `parts`: those stored, in the chat that receives them. */
+  /** `waiting`: message rows left after it. `parts`: those stored, in the chats that receive them. */
   readonly commit: (
     commit: TurnCommit,
   ) => Promise<{ readonly parts: readonly OutboxPart[]; readonly revision: number; readonly waiting: number } | "fenced">;
-  readonly fail: (
-    commit: FailCommit,
-  ) => Promise<
-    { readonly parts: readonly OutboxPart[]; readonly revision: number; readonly ended: number; readonly waiting: number } | "fenced"
+  readonly fail: (commit: FailCommit) => Promise<
+    | {
+        readonly parts: readonly OutboxPart[];
+        readonly revision: number;
+        readonly ended: number;
+        readonly waiting: number;
+        /** This failure disabled the job of the run. */
+        readonly isJobDisabled?: boolean;
+      }
+    | "fenced"
   >;
   readonly ask: (commit: AskCommit) => Promise<{ readonly parts: readonly OutboxPart[]; readonly revision: number } | "fenced">;
   /**
@@ -338,29 +345,6 @@ export type TakeResult =
   /** Nothing unsettled is left, or (after a settle without `next`) nothing was asked. */
   | { readonly type: "none" };
 
-export interface JobStore {
-  readonly put: (job: JobRecord) => Promise<"added" | "replaced">;
-  readonly get: (id: string) => Promise<JobRecord | undefined>;
-  readonly remove: (id: string) => Promise<boolean>;
-  readonly list: (page: PageRequest) => Promise<Page<JobRecord>>;
-  /** Jobs not paused whose next instant is before `beforeMs`, soonest first. */
-  readonly due: (beforeMs: number, limit: number) => Promise<readonly JobRecord[]>;
-  /** Moves the next instant without a run; false, and nothing changes, when the job is gone or has another next instant than `fromMs`. */
-  readonly reschedule: (id: string, fromMs: number, toMs: number | undefined) => Promise<boolean>;
-  /** One transaction: advance from `instantMs` to `nextAtMs`, run row, inbox row in the job's chat. `gone` when the instant was claimed already or the job changed. */
-  readonly claimInstant: (claim: {
-    readonly jobId: string;
-    readonly instantMs: number;
-    readonly nextAtMs: number | undefined;
-    readonly runId: string;
-    readonly status: "running" | "missed" | "skipped";
-    readonly append: AppendRequest | undefined;
-    readonly atMs: number;
-  }) => Promise<{ readonly appended: AppendResult | undefined } | "gone">;
-  readonly runs: (jobId: string, page: PageRequest) => Promise<Page<RunRecord>>;
-  readonly setDelivery: (runId: string, delivery: RunDelivery) => Promise<void>;
-}
-
 export interface TimerStore {
   /** Stored timers due before an instant, soonest first. */
   readonly dueBefore: (beforeMs: number, limit: number) => Promise<readonly { readonly chat: ChatKey; readonly timer: StoredTimer }[]>;
@@ -382,14 +366,6 @@ export interface NodeStore {
   /** Records that this node lives; a single-owner store keeps one row. */
   readonly beat: (node: string, atMs: number) => Promise<void>;
   readonly list: () => Promise<readonly { readonly node: string; readonly seenAtMs: number }[]>;
-}
-
-export interface Retention {
-  readonly eventsBeforeMs: number;
-  readonly dedupeBeforeMs: number;
-  readonly inboxBeforeMs: number;
-  readonly historyBeforeMs: number;
-  readonly outboxBeforeMs: number;
 }
 
 export interface Store {

@@ -3,9 +3,10 @@ import type { Content } from "../../core/content.ts";
 import type { ChatRecord, HistoryEntry, Page, PageRequest, StoredTimer } from "../../ports/store/records.ts";
 import type { ChatFilter, ChatStore, CommandCommit, SnapshotWrite } from "../../ports/store/store.ts";
 import { byText, keysOf, meet, recordOf, rowOf, seqOf, turnOf, type Chat, type Disk } from "./disk.ts";
-import { abandonRun, closeTurn, dropRows, endRow } from "./endings.ts";
+import { closeTurn, dropRows, endRow } from "./endings.ts";
 import { findOrdered, insertOrdered } from "./ordered.ts";
 import { partOf, putParts } from "./outbox.ts";
+import { abandonRun } from "./runs.ts";
 import { freeze, writeSnapshot } from "./snapshots.ts";
 
 export function open(disk: Disk, key: ChatKey): ChatRecord | undefined {

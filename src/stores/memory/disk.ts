@@ -11,17 +11,16 @@ import type {
   HistoryEntry,
   InboxRow,
   InboxStatus,
-  JobRecord,
   JournalEntry,
   OpenTurn,
   OutboxPart,
   PartStatus,
-  RunRecord,
   StoredSnapshot,
   StoredTimer,
   TurnRecord,
   TurnStatus,
 } from "../../ports/store/records.ts";
+import type { JobRecord, RunPolicy, RunRecord } from "../../ports/store/job-records.ts";
 
 type Mutable<T> = { -readonly [Name in keyof T]: T[Name] };
 
@@ -88,8 +87,11 @@ export interface Chat extends Mutable<
 }
 
 export interface Run extends Mutable<RunRecord> {
-  /** Where the job delivered at the instant; counts when the job is gone. */
-  readonly deliverTo: ChatKey | undefined;
+  /** Undefined for instants that passed. */
+  readonly policy: RunPolicy | undefined;
+  /** Parts that are on their way, and those that will not arrive. */
+  unsettled: number;
+  undelivered: number;
 }
 
 /** An update seen. Sequence number 0 marks one that was refused. */
@@ -106,7 +108,13 @@ export interface Disk {
   readonly timed: Set<Chat>;
   readonly updates: Map<string, Update>;
   readonly jobs: Map<string, JobRecord>;
+  /** All ids ascending, until one is added or removed. */
+  jobIds: readonly string[] | undefined;
+  /** No active job starts before; it may be too early, never too late. */
+  soonestStartMs: number;
   readonly runs: Map<string, Run>;
+  /** Runs of each job that are under way. */
+  readonly underWay: Map<string, Set<Run>>;
   /** Runs of each job, ascending by instant. */
   readonly runsOfJob: Map<string, Run[]>;
   readonly kv: Map<string, Map<string, string>>;
@@ -125,7 +133,10 @@ export function createDisk(): Disk {
     timed: new Set(),
     updates: new Map(),
     jobs: new Map(),
+    jobIds: undefined,
+    soonestStartMs: Number.POSITIVE_INFINITY,
     runs: new Map(),
+    underWay: new Map(),
     runsOfJob: new Map(),
     kv: new Map(),
     nodes: new Map(),
@@ -221,8 +232,8 @@ export function recordOf(chat: Chat): ChatRecord {
   };
 }
 
-function openTurnOf({ turnId, status, attempt, failures, startedAtMs }: Turn): OpenTurn {
-  return { turnId, status, attempt, failures, startedAtMs };
+function openTurnOf({ turnId, status, attempt, failures, startedAtMs, runId }: Turn): OpenTurn {
+  return { turnId, status, attempt, failures, startedAtMs, ...(runId === undefined ? {} : { runId }) };
 }
 
 export function turnOf(chat: Chat, turn: Turn): TurnRecord {
@@ -234,6 +245,7 @@ export function rowOf(chat: Chat, row: Row): InboxRow {
   return { chat: chat.key, seq, kind, turnClass, content, sender, receivedAtMs, status, turnId };
 }
 
-export function runOf({ runId, jobId, instantMs, startedAtMs, endedAtMs, status, delivery, error }: Run): RunRecord {
-  return { runId, jobId, instantMs, startedAtMs, endedAtMs, status, delivery, error: error && { ...error } };
+export function runOf(run: Run): RunRecord {
+  const { runId, jobId, instantMs, count, firstMs, trigger, startedAtMs, endedAtMs, status, delivery, error } = run;
+  return { runId, jobId, instantMs, count, firstMs, trigger, startedAtMs, endedAtMs, status, delivery, error: error && { ...error } };
 }

@@ -1,10 +1,11 @@
-/** How rows, turns and runs end: each once. */
+/** How rows and turns end: each once. */
 import type { Content } from "../../core/content.ts";
 import type { ErrorNote } from "../../core/errors.ts";
-import type { InboxStatus, RunDelivery, RunStatus } from "../../ports/store/records.ts";
+import type { InboxStatus } from "../../ports/store/records.ts";
 import { seqOf, type Chat, type Disk, type Row, type Turn } from "./disk.ts";
 import { interruptDraft } from "./drafts.ts";
 import { removeOrdered } from "./ordered.ts";
+import { abandonRun } from "./runs.ts";
 
 /** False when the row had ended before. */
 export function endRow(chat: Chat, row: Row, status: Exclude<InboxStatus, "waiting">, turnId: string | undefined): boolean {
@@ -36,19 +37,6 @@ export function closeTurn(
   return turn;
 }
 
-export function endRun(
-  disk: Disk,
-  runId: string,
-  end: { readonly status: RunStatus; readonly delivery: RunDelivery; readonly atMs: number; readonly error: ErrorNote | undefined },
-): void {
-  const run = disk.runs.get(runId);
-  if (!run) return;
-  run.status = end.status;
-  run.delivery = end.delivery;
-  run.endedAtMs = end.atMs;
-  run.error = end.error && { ...end.error };
-}
-
 /** Drops rows; a cron run whose row goes can no longer succeed. */
 export function dropRows(disk: Disk, chat: Chat, rows: readonly Row[], atMs: number): number {
   for (const row of rows) {
@@ -56,15 +44,4 @@ export function dropRows(disk: Disk, chat: Chat, rows: readonly Row[], atMs: num
     abandonRun(disk, row.runId, atMs);
   }
   return rows.length;
-}
-
-/** Ends a run whose row ended without a turn's result. */
-export function abandonRun(disk: Disk, runId: string | undefined, atMs: number): void {
-  if (runId === undefined) return;
-  endRun(disk, runId, {
-    status: "failed",
-    delivery: "none",
-    atMs,
-    error: { code: "TURN_ABORTED", message: "its message was taken out of the inbox before it was answered" },
-  });
 }

@@ -1,17 +1,34 @@
 import { invariant } from "../../core/errors.ts";
-import type { JobRecord, Page, PageRequest, RunDelivery, RunRecord } from "../../ports/store/records.ts";
-import type { AppendResult, JobStore } from "../../ports/store/store.ts";
+import type { JobFilter, JobRecord, RunPolicy, RunRecord, RunStatus, RunTrigger } from "../../ports/store/job-records.ts";
+import type { InstantClaim, InstantClaimed, JobPosition, JobStore, PassedInstants } from "../../ports/store/job-store.ts";
+import type { Page, PageRequest } from "../../ports/store/records.ts";
 import { byText, instantOf, runOf, type Disk, type Run } from "./disk.ts";
-import { endRun } from "./endings.ts";
+import { closeTurn, endRow } from "./endings.ts";
 import { appendOne } from "./inbox.ts";
 import { findOrdered, insertOrdered, placeFrom } from "./ordered.ts";
+import { endRun } from "./runs.ts";
 
-const copyOf = (job: JobRecord): JobRecord => ({ ...job, schedule: { ...job.schedule } });
+const copyOf = (job: JobRecord): JobRecord => structuredClone(job);
 
-export function put(disk: Disk, job: JobRecord): "added" | "replaced" {
+export function put(disk: Disk, job: JobRecord, options: Parameters<JobStore["put"]>[1] = {}): "added" | "replaced" | "exists" | "full" {
   const isKnown = disk.jobs.has(job.id);
-  disk.jobs.set(job.id, copyOf(job));
+  if (isKnown && options.isNew) return "exists";
+  if (options.ownerMax !== undefined && job.owner !== undefined && ownedBy(disk, job) >= options.ownerMax) return "full";
+  write(disk, copyOf(job));
+  if (!isKnown) disk.jobIds = undefined;
   return isKnown ? "replaced" : "added";
+}
+
+/** Other jobs of its owner that are not completed. */
+function ownedBy(disk: Disk, { id, owner }: JobRecord): number {
+  let count = 0;
+  for (const job of disk.jobs.values()) if (job.owner === owner && job.id !== id && job.status !== "completed") count += 1;
+  return count;
+}
+
+function write(disk: Disk, job: JobRecord): void {
+  disk.jobs.set(job.id, job);
+  if (job.status === "active" && job.startAtMs !== undefined) disk.soonestStartMs = Math.min(disk.soonestStartMs, job.startAtMs);
 }
 
 export function get(disk: Disk, id: string): JobRecord | undefined {
@@ -20,62 +37,148 @@ export function get(disk: Disk, id: string): JobRecord | undefined {
 }
 
 export function remove(disk: Disk, id: string): boolean {
+  disk.jobIds = undefined;
   return disk.jobs.delete(id);
 }
 
-export function list(disk: Disk, page: PageRequest): Page<JobRecord> {
-  const cursor = page.cursor ?? "";
-  const jobs = [...disk.jobs.values()].filter((job) => byText(job.id, cursor) > 0).sort((a, b) => byText(a.id, b.id));
-  const items = jobs.slice(0, page.limit).map(copyOf);
-  return { items, next: jobs.length > page.limit ? items.at(-1)?.id : undefined };
+export function list(disk: Disk, page: PageRequest, filter: JobFilter = {}): Page<JobRecord> {
+  disk.jobIds ??= [...disk.jobs.keys()].sort(byText);
+  const items: JobRecord[] = [];
+  for (let place = placeAfter(disk.jobIds, page.cursor); place < disk.jobIds.length; place += 1) {
+    const job = disk.jobs.get(disk.jobIds[place] ?? "");
+    if (!job || !matches(job, filter)) continue;
+    if (items.length === page.limit) return { items, next: items.at(-1)?.id };
+    items.push(copyOf(job));
+  }
+  return { items, next: undefined };
 }
 
-export function due(disk: Disk, beforeMs: number, limit: number): readonly JobRecord[] {
-  return [...disk.jobs.values()]
-    .filter((job) => !job.paused && job.nextAtMs !== undefined && job.nextAtMs < beforeMs)
-    .sort((a, b) => (a.nextAtMs ?? 0) - (b.nextAtMs ?? 0) || byText(a.id, b.id))
-    .slice(0, limit)
-    .map(copyOf);
+function placeAfter(ids: readonly string[], cursor: string | undefined): number {
+  if (cursor === undefined) return 0;
+  let low = 0;
+  let high = ids.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (byText(ids[middle] ?? "", cursor) <= 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
-export function reschedule(disk: Disk, id: string, fromMs: number, toMs: number | undefined): boolean {
-  const job = disk.jobs.get(id);
-  if (job?.nextAtMs !== fromMs) return false;
-  disk.jobs.set(id, { ...job, nextAtMs: toMs });
+function matches(job: JobRecord, { owner, origin, status }: JobFilter): boolean {
+  return (
+    (owner === undefined || job.owner === owner) &&
+    (origin === undefined || job.origin === origin) &&
+    (status === undefined || job.status === status)
+  );
+}
+
+export function due(
+  disk: Disk,
+  beforeMs: number,
+  limit: number,
+  after: Parameters<JobStore["due"]>[2],
+): Awaited<ReturnType<JobStore["due"]>> {
+  if (disk.soonestStartMs >= beforeMs) return [];
+  const found: { readonly id: string; readonly startAtMs: number }[] = [];
+  let soonestMs = Number.POSITIVE_INFINITY;
+  for (const { id, status, startAtMs } of disk.jobs.values()) {
+    if (status !== "active" || startAtMs === undefined) continue;
+    soonestMs = Math.min(soonestMs, startAtMs);
+    if (startAtMs >= beforeMs) continue;
+    const isLater = !after || startAtMs > after.startAtMs || (startAtMs === after.startAtMs && byText(id, after.id) > 0);
+    if (isLater) found.push({ id, startAtMs });
+  }
+  disk.soonestStartMs = soonestMs;
+  return found.sort((a, b) => a.startAtMs - b.startAtMs || byText(a.id, b.id)).slice(0, limit);
+}
+
+export function advance(disk: Disk, move: Parameters<JobStore["advance"]>[0]): boolean {
+  const job = disk.jobs.get(move.jobId);
+  if (!job || job.nextAtMs !== move.fromMs) return false;
+  if (move.passed) {
+    requireNew(disk, move.passed.runId);
+    recordPassed(disk, job.id, move.passed, move.atMs);
+  }
+  moveTo(disk, move.isForgiven ? { ...job, failures: 0 } : job, move.to, move.atMs);
   return true;
 }
 
-export function claimInstant(
-  disk: Disk,
-  claim: Parameters<JobStore["claimInstant"]>[0],
-): { readonly appended: AppendResult | undefined } | "gone" {
-  const { jobId, instantMs, append } = claim;
-  const job = disk.jobs.get(jobId);
-  const runs = disk.runsOfJob.get(jobId) ?? [];
-  if (job?.nextAtMs !== instantMs || findOrdered(runs, instantMs, instantOf)) return "gone";
-  invariant(!disk.runs.has(claim.runId), `job ${jobId} already had a run ${claim.runId}; name each run once`);
-  const run: Run = {
-    runId: claim.runId,
-    jobId,
-    instantMs,
-    startedAtMs: claim.atMs,
-    endedAtMs: claim.status === "running" ? undefined : claim.atMs,
-    status: claim.status,
-    delivery: "none",
-    error: undefined,
-    deliverTo: job.deliverTo,
-  };
-  disk.jobs.set(jobId, { ...job, nextAtMs: claim.nextAtMs });
+function moveTo(disk: Disk, job: JobRecord, { status, nextAtMs, startAtMs }: JobPosition, atMs: number): void {
+  write(disk, { ...job, status, nextAtMs, startAtMs, changedAtMs: status === job.status ? job.changedAtMs : atMs });
+}
+
+/** Nothing when the last of them has a row already. */
+function recordPassed(disk: Disk, jobId: string, passed: PassedInstants, atMs: number): void {
+  if (findOrdered(disk.runsOfJob.get(jobId) ?? [], passed.lastMs, instantOf)) return;
+  const { runId, status, firstMs, lastMs: instantMs, count, error } = passed;
+  addRun(disk, { runId, jobId, instantMs, firstMs, count, trigger: "schedule", status, error, atMs }, undefined);
+}
+
+function requireNew(disk: Disk, runId: string): void {
+  invariant(!disk.runs.has(runId), `there is a run ${runId} already; name each run once`);
+}
+
+type NewRun = Pick<Run, "runId" | "jobId" | "instantMs" | "firstMs" | "count" | "error"> & {
+  readonly trigger: RunTrigger;
+  readonly status: RunStatus;
+  readonly atMs: number;
+};
+
+function addRun(disk: Disk, { atMs, ...facts }: NewRun, policy: Run["policy"]): Run {
+  const endedAtMs = facts.status === "running" ? undefined : atMs;
+  const run: Run = { ...facts, startedAtMs: atMs, endedAtMs, delivery: "none", policy, unsettled: 0, undelivered: 0 };
+  const ofJob = disk.runsOfJob.get(run.jobId) ?? [];
   disk.runs.set(run.runId, run);
-  insertOrdered(runs, run, instantOf);
-  disk.runsOfJob.set(jobId, runs);
-  if (!append) return { appended: undefined };
-  const appended = appendOne(disk, append, run.runId);
-  if (appended.status !== "accepted") {
-    const error = { code: "INBOX_FULL", message: "earlier runs of the job still wait" };
-    endRun(disk, run.runId, { status: "skipped", delivery: "none", atMs: claim.atMs, error });
+  insertOrdered(ofJob, run, instantOf);
+  disk.runsOfJob.set(run.jobId, ofJob);
+  if (run.status === "running") disk.underWay.set(run.jobId, (disk.underWay.get(run.jobId) ?? new Set()).add(run));
+  return run;
+}
+
+export function claimInstant(disk: Disk, claim: InstantClaim): InstantClaimed {
+  const job = disk.jobs.get(claim.jobId);
+  if (!job) return { status: "gone" };
+  // Before anything changes: a call that fails has changed nothing.
+  for (const runId of [claim.policy.runId, ...(claim.passed ? [claim.passed.runId] : [])]) requireNew(disk, runId);
+  const isByHand = claim.to === undefined;
+  const ofJob = disk.runsOfJob.get(job.id) ?? [];
+  const isTaken = (instantMs: number): boolean => findOrdered(ofJob, instantMs, instantOf) !== undefined;
+  if (!isByHand && (job.status !== "active" || job.nextAtMs !== claim.fromMs || isTaken(claim.instantMs))) return { status: "gone" };
+  let { instantMs } = claim;
+  while (isByHand && (isTaken(instantMs) || instantMs === job.nextAtMs)) instantMs += 1;
+  if (claim.passed) recordPassed(disk, job.id, claim.passed, claim.atMs);
+  const earlierRuns = [...(disk.underWay.get(job.id) ?? [])];
+  const isSkipped = claim.overlap === "skip" && earlierRuns.length > 0;
+  if (claim.to) moveTo(disk, isSkipped ? job : { ...job, runs: job.runs + 1 }, claim.to, claim.atMs);
+  const { policy, atMs } = claim;
+  const facts = { runId: policy.runId, jobId: job.id, instantMs, firstMs: instantMs, count: 1, trigger: policy.trigger, atMs };
+  if (isSkipped) {
+    const error = { code: "RUN_OVERLAPS", message: "an earlier run of the job was still under way" };
+    return { status: "overlapped", run: runOf(addRun(disk, { ...facts, status: "skipped", error }, policy)) };
   }
-  return { appended };
+  const replaced = claim.overlap === "replace" ? earlierRuns : [];
+  for (const earlier of replaced) replace(disk, earlier, atMs);
+  const run = addRun(disk, { ...facts, status: "running", error: undefined }, policy);
+  const appended = appendOne(disk, claim.append, run.runId);
+  if (appended.status !== "accepted") {
+    const error = { code: "INBOX_FULL", message: `too many messages wait in ${policy.chat}` };
+    endRun(disk, run.runId, { status: "skipped", parts: [], atMs, error });
+  }
+  return { status: "claimed", appended, run: runOf(run), replaced: replaced.map(({ runId }) => runId) };
+}
+
+/** Ends a run, its turn or its waiting row; whoever runs the turn is fenced off. */
+function replace(disk: Disk, run: Run, atMs: number): void {
+  const error = { code: "RUN_REPLACED", message: "a later instant of the job took its place" };
+  endRun(disk, run.runId, { status: "replaced", parts: [], atMs, error });
+  const chat = run.policy && disk.chats.get(run.policy.chat);
+  if (!chat) return;
+  if (chat.openTurn?.runId === run.runId) {
+    chat.fence += 1;
+    closeTurn(chat, "stopped", atMs, error);
+  }
+  for (const row of chat.waiting.filter((one) => one.runId === run.runId)) endRow(chat, row, "dropped", undefined);
 }
 
 /** Newest instant first; the cursor is an instant. */
@@ -89,7 +192,18 @@ export function runs(disk: Disk, jobId: string, page: PageRequest): Page<RunReco
   return { items, next: end > page.limit ? String(items.at(-1)?.instantMs) : undefined };
 }
 
-export function setDelivery(disk: Disk, runId: string, delivery: RunDelivery): void {
-  const run = disk.runs.get(runId);
-  if (run) run.delivery = delivery;
+export function policy(disk: Disk, runId: string): RunPolicy | undefined {
+  const held = disk.runs.get(runId)?.policy;
+  return held && structuredClone(held);
+}
+
+export function newestRuns(disk: Disk, jobIds: readonly string[]): readonly RunRecord[] {
+  return jobIds.flatMap((id) => disk.runsOfJob.get(id)?.slice(-1).map(runOf) ?? []);
+}
+
+export function underWay(disk: Disk, jobIds: readonly string[]): readonly { readonly jobId: string; readonly count: number }[] {
+  return jobIds.flatMap((jobId) => {
+    const count = disk.underWay.get(jobId)?.size ?? 0;
+    return count === 0 ? [] : [{ jobId, count }];
+  });
 }

@@ -5,6 +5,7 @@ import type { OutboxPart, Page, PageRequest, PartStatus } from "../../ports/stor
 import type { OutboxStore, SendOutcome, TakeResult } from "../../ports/store/store.ts";
 import { refuseDraft, type Shown } from "./drafts.ts";
 import { findOrdered, insertOrdered, placeFrom, removeOrdered } from "./ordered.ts";
+import { notePart } from "./runs.ts";
 import { meet, numberOf, type Chat, type Disk, type Part } from "./disk.ts";
 
 const PARTS_PER_CHAT = 100_000_000;
@@ -117,16 +118,11 @@ export function put(
   });
 }
 
-/** Takes a part out of the queue; the last one of a cron run's reply tells the run. */
+/** Takes a part out of the queue, and tells the cron run that it came from. */
 function settlePart(disk: Disk, chat: Chat, part: Part, status: "sent" | "expired" | "dead"): void {
   part.status = status;
   removeOrdered(chat.unsettled, part, numberOf);
-  if (part.runId === undefined || chat.unsettled.some((other) => other.turnId === part.turnId)) return;
-  const run = disk.runs.get(part.runId);
-  if (run?.delivery !== "waiting") return;
-  const first = placeFrom(chat.parts, part.number - part.part + 1, numberOf);
-  const group = chat.parts.slice(first, first + part.of).filter((other) => other.turnId === part.turnId);
-  run.delivery = group.length === part.of && group.every((other) => other.status === "sent") ? "delivered" : "failed";
+  notePart(disk, part.runId, status === "sent" ? "sent" : "lost");
 }
 
 export function take(disk: Disk, key: ChatKey, options: Parameters<OutboxStore["take"]>[1]): TakeResult {
@@ -254,8 +250,7 @@ export function receive(disk: Disk, receipts: Parameters<OutboxStore["receive"]>
     if (receipt.status !== "failed" || part.status !== "sent") continue;
     part.status = "dead";
     part.error = error && { ...error };
-    const run = part.runId === undefined ? undefined : disk.runs.get(part.runId);
-    if (run) run.delivery = "failed";
+    notePart(disk, part.runId, "recalled");
   }
 }
 
@@ -267,6 +262,7 @@ export function revive(disk: Disk, id: string, atMs: number): OutboxPart | undef
   part.nextTryAtMs = undefined;
   part.ageFromMs = atMs;
   insertOrdered(chat.unsettled, part, numberOf);
+  notePart(disk, part.runId, "revived");
   return partOf(chat, part);
 }
 

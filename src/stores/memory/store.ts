@@ -2,7 +2,7 @@
  * The `memory` store: every promise of the port but durability. Default of `createEventLoop`, and the disk of the simulator, which
  * crashes the runtime over it and starts the next one on the same object.
  */
-import type { Store } from "../../ports/store/store.ts";
+import type { FailCommit, Store, TurnCommit } from "../../ports/store/store.ts";
 import type { EventRecord } from "../../ports/store/records.ts";
 import type { ChatKey } from "../../core/chat-key.ts";
 import { createCalls, type Hooks } from "./calls.ts";
@@ -27,10 +27,12 @@ export interface MemoryStore extends Store {
 export type MemoryOptions = Hooks;
 
 const ofChat = (chat: ChatKey): readonly string[] => [chat];
-const ofCommit = (request: {
-  readonly chat: ChatKey;
-  readonly run?: { readonly deliverTo: ChatKey | undefined } | undefined;
-}): readonly string[] => (request.run?.deliverTo === undefined ? [request.chat] : [request.chat, request.run.deliverTo]);
+const ofCommit = ({ chat }: { readonly chat: ChatKey }): readonly string[] => [chat];
+/** Also the chats that hear of a cron run. */
+const ofTurnEnd = ({ chat, run }: TurnCommit | FailCommit): readonly string[] => {
+  const targets = run === undefined ? [] : "targets" in run ? run.targets : [...run.notice, ...run.alert];
+  return targets.length === 0 ? [chat] : [...new Set([chat, ...targets.map((target) => target.chat)])];
+};
 const ofJob = (id: string): string => `job ${id}`;
 const ofCell = (namespace: string): readonly string[] => [`cells ${namespace}`];
 const nowhere = (): readonly string[] => [];
@@ -90,8 +92,8 @@ export function createMemoryStore(options: MemoryOptions = {}): MemoryStore {
     turns: {
       claim: write("turns.claim", ofCommit, turns.claim),
       journal: write("turns.journal", ofChat, turns.journal),
-      commit: write("turns.commit", ofCommit, turns.commit),
-      fail: write("turns.fail", ofCommit, turns.fail),
+      commit: write("turns.commit", ofTurnEnd, turns.commit),
+      fail: write("turns.fail", ofTurnEnd, turns.fail),
       ask: write("turns.ask", ofCommit, turns.ask),
       recover: read("turns.recover", turns.recover),
       steps: read("turns.steps", turns.steps),
@@ -114,16 +116,14 @@ export function createMemoryStore(options: MemoryOptions = {}): MemoryStore {
       put: write("jobs.put", (job) => [ofJob(job.id)], jobs.put),
       get: read("jobs.get", jobs.get),
       remove: write("jobs.remove", (id) => [ofJob(id)], jobs.remove),
-      reschedule: write("jobs.reschedule", (id) => [ofJob(id)], jobs.reschedule),
       list: read("jobs.list", jobs.list),
       due: read("jobs.due", jobs.due),
-      claimInstant: write(
-        "jobs.claimInstant",
-        ({ jobId, append }) => (append ? [ofJob(jobId), append.chat] : [ofJob(jobId)]),
-        jobs.claimInstant,
-      ),
+      advance: write("jobs.advance", ({ jobId }) => [ofJob(jobId)], jobs.advance),
+      claimInstant: write("jobs.claimInstant", ({ jobId, append }) => [ofJob(jobId), append.chat], jobs.claimInstant),
       runs: read("jobs.runs", jobs.runs),
-      setDelivery: write("jobs.setDelivery", (runId) => [`run ${runId}`], jobs.setDelivery),
+      policy: read("jobs.policy", jobs.policy),
+      newestRuns: read("jobs.newestRuns", jobs.newestRuns),
+      underWay: read("jobs.underWay", jobs.underWay),
     },
     timers: { dueBefore: read("timers.dueBefore", chats.timersDueBefore) },
     events: { list: read("events.list", listEvents) },

@@ -1,4 +1,4 @@
-import type { Retention } from "../../ports/store/store.ts";
+import type { Retention } from "../../ports/store/retention.ts";
 import { instantOf, type Chat, type Disk, type Run } from "./disk.ts";
 import { removeOrdered } from "./ordered.ts";
 
@@ -12,13 +12,19 @@ export function createSweeper(disk: Disk): (retention: Retention) => boolean {
   const chats = createRound(disk.chats, CHATS_A_CALL);
   const updates = createRound(disk.updates, UPDATES_A_CALL);
   const runs = createRound(disk.runs, RUNS_A_CALL);
+  const jobs = createRound(disk.jobs, RUNS_A_CALL);
   return (retention) => {
     const more = [
       chats((_key, chat) => sweepChat(chat, retention)),
       updates((key, update) => {
         if (update.atMs < retention.dedupeBeforeMs) disk.updates.delete(key);
       }),
-      runs((_runId, run) => sweepRun(disk, run, retention.inboxBeforeMs)),
+      runs((_runId, run) => sweepRun(disk, run, retention.runsBeforeMs)),
+      jobs((id, job) => {
+        if (job.status !== "completed" || job.origin === "config" || job.changedAtMs >= retention.runsBeforeMs) return;
+        disk.jobs.delete(id);
+        disk.jobIds = undefined;
+      }),
     ];
     return more.includes(true);
   };
@@ -57,7 +63,7 @@ function sweepChat(chat: Chat, retention: Retention): void {
 }
 
 function sweepRun(disk: Disk, run: Run, beforeMs: number): void {
-  if (run.endedAtMs === undefined || run.endedAtMs >= beforeMs) return;
+  if (run.endedAtMs === undefined || run.endedAtMs >= beforeMs || run.delivery === "waiting") return;
   disk.runs.delete(run.runId);
   const ofJob = disk.runsOfJob.get(run.jobId);
   if (!ofJob) return;

@@ -2,12 +2,15 @@
 import type { ChatKey } from "../../core/chat-key.ts";
 import { invariant } from "../../core/errors.ts";
 import type { JournalEntry, OutboxPart, TurnRecord } from "../../ports/store/records.ts";
-import type { AskCommit, Claim, ClaimRequest, DraftRequest, FailCommit, TurnCommit } from "../../ports/store/store.ts";
-import { meet, placeOf, rowOf, seqOf, turnOf, type Chat, type Disk, type Row, type Turn } from "./disk.ts";
-import { closeTurn, endRow, endRun } from "./endings.ts";
+import type { RunEnd, RunFailure } from "../../ports/store/job-store.ts";
+import type { AskCommit, Claim, ClaimRequest, DraftRequest, FailCommit, TurnCommit, TurnStore } from "../../ports/store/store.ts";
+import { placeOf, rowOf, seqOf, turnOf, type Chat, type Disk, type Row, type Turn } from "./disk.ts";
+import { closeTurn, endRow } from "./endings.ts";
 import { adoptDraft, draftOf } from "./drafts.ts";
 import { findOrdered, insertOrdered, placeFrom } from "./ordered.ts";
 import { partOf, putParts } from "./outbox.ts";
+import { writeTargets } from "./run-targets.ts";
+import { countFailure, countSuccess, endRun } from "./runs.ts";
 import { freeze, writeEvents, writeSnapshot } from "./snapshots.ts";
 
 export function claim(disk: Disk, request: ClaimRequest): Claim | undefined {
@@ -62,15 +65,8 @@ function claimOf(disk: Disk, chat: Chat, turn: Turn): Claim {
     failures: turn.failures,
     rows: turn.rows.filter((row) => row.status === "waiting").map((row) => rowOf(chat, row)),
     journal: turn.journal.map((entry) => ({ ...entry })),
-    run: runFacts(disk, turn.runId),
+    run: turn.runId === undefined ? undefined : disk.runs.get(turn.runId)?.policy,
   };
-}
-
-function runFacts(disk: Disk, runId: string | undefined): Claim["run"] {
-  const run = runId === undefined ? undefined : disk.runs.get(runId);
-  if (!run) return undefined;
-  const job = disk.jobs.get(run.jobId);
-  return { runId: run.runId, jobId: run.jobId, deliverTo: job ? job.deliverTo : run.deliverTo };
 }
 
 /** The chat and its open turn, when the caller still owns them; undefined is "fenced". */
@@ -120,43 +116,50 @@ export function commit(
   }
   closeTurn(chat, "done", atMs, undefined);
   for (const entry of request.history) chat.history.push({ ...entry });
-  const parts = writeReply(disk, chat, request);
-  if (request.run) endRun(disk, request.run.runId, { status: "succeeded", delivery: deliveryOf(request, parts), atMs, error: undefined });
+  const parts = writeReply(chat, request);
+  if (request.run) parts.push(...endWell(disk, request, request.run, parts));
   writeSnapshot(disk, chat, request.write, snapshot);
   return { parts, revision: chat.revision, waiting: chat.waiting.length };
 }
 
-function deliveryOf(request: TurnCommit, parts: readonly OutboxPart[]): "none" | "waiting" | "delivered" {
-  if (parts.length === 0) return "none";
-  return request.delivery === "delivered" ? "delivered" : "waiting";
-}
-
-/** The reply goes to the chat itself, or to the one that the cron job names, whose history then has what was said there. */
-function writeReply(disk: Disk, chat: Chat, request: TurnCommit): readonly OutboxPart[] {
+/** The reply goes to the chat itself; what a cron run says elsewhere comes with the end of the run. */
+function writeReply(chat: Chat, request: TurnCommit): OutboxPart[] {
   const shown = adoptDraft(chat, request.turnId);
-  const to = request.run ? request.run.deliverTo : chat.key;
-  if (to === undefined || request.parts.length === 0) return [];
-  const target = to === chat.key ? chat : meet(disk, to, "", request.write.atMs);
-  if (target !== chat) {
-    for (const entry of request.history) if (entry.role === "assistant") target.history.push({ ...entry });
-  }
   const isDelivered = request.delivery === "delivered";
-  const maySend = request.delivery === "sending" && target.unsettled.length === 0;
-  return putParts(target, request.parts, {
+  const maySend = request.delivery === "sending" && chat.unsettled.length === 0;
+  const parts = putParts(chat, request.parts, {
     groupId: request.turnId,
     first: isDelivered ? "sent" : maySend ? "sending" : "waiting",
     shown,
     rest: isDelivered ? "sent" : "waiting",
     atMs: request.write.atMs,
-    inReplyTo: target === chat ? request.rows.map((row) => row.seq) : [],
+    inReplyTo: request.rows.map((row) => row.seq),
     runId: request.run?.runId,
   });
+  return [...parts];
 }
 
-export function fail(
+/** Answers the parts that went elsewhere. */
+function endWell(disk: Disk, { turnId, write: { atMs } }: TurnCommit, run: RunEnd, own: readonly OutboxPart[]): readonly OutboxPart[] {
+  const elsewhere = writeTargets(disk, run.targets, { runId: run.runId, groupId: turnId, turnId, atMs });
+  endRun(disk, run.runId, { status: "succeeded", parts: [...own, ...elsewhere], atMs, error: undefined });
+  countSuccess(disk, run.runId);
+  return elsewhere;
+}
+
+/** Answers what is said of it, and whether the job is disabled with it. */
+function endBadly(
   disk: Disk,
-  request: FailCommit,
-): { readonly parts: readonly OutboxPart[]; readonly revision: number; readonly ended: number; readonly waiting: number } | "fenced" {
+  { turnId, error, atMs }: FailCommit,
+  run: RunFailure,
+): { readonly said: readonly OutboxPart[]; readonly isJobDisabled: boolean } {
+  const isJobDisabled = countFailure(disk, run.runId, atMs, run.disables);
+  const said = writeTargets(disk, isJobDisabled ? run.alert : run.notice, { runId: run.runId, groupId: `${turnId}.failure`, turnId, atMs });
+  endRun(disk, run.runId, { status: "failed", parts: said, atMs, error });
+  return { said, isJobDisabled };
+}
+
+export function fail(disk: Disk, request: FailCommit): Awaited<ReturnType<TurnStore["fail"]>> {
   const own = owned(disk, request.chat, request.fence, request.turnId);
   if (!own) return "fenced";
   const snapshot = request.write && freeze(request.write);
@@ -166,16 +169,25 @@ export function fail(
   if (request.outcome === "giveUp") {
     for (const row of turn.rows) if (endRow(chat, row, "failed", turn.turnId)) ended += 1;
     closeTurn(chat, "failed", request.atMs, request.error, request.draft);
-    if (request.run) endRun(disk, request.run.runId, { status: "failed", delivery: "none", atMs: request.atMs, error: request.error });
   } else {
     if (request.outcome === "abort") chat.fence += 1;
     turn.status = "waiting";
     turn.error = { ...request.error };
   }
   const parts = request.reply ? say(chat, request.reply, `${turn.turnId}.error`, request.delivered, request.atMs) : [];
+  const ending = request.run && endsRun(request) ? endBadly(disk, request, request.run) : undefined;
   if (request.write) writeSnapshot(disk, chat, request.write, snapshot);
-  return { parts, revision: chat.revision, ended, waiting: chat.waiting.length };
+  const { revision } = chat;
+  return {
+    parts: ending ? [...parts, ...ending.said] : parts,
+    revision,
+    ended,
+    waiting: chat.waiting.length,
+    ...(ending?.isJobDisabled ? { isJobDisabled: true } : {}),
+  };
 }
+
+const endsRun = ({ outcome }: FailCommit): boolean => outcome === "giveUp" || outcome === "quarantine";
 
 export function ask(disk: Disk, request: AskCommit): { readonly parts: readonly OutboxPart[]; readonly revision: number } | "fenced" {
   const own = owned(disk, request.chat, request.fence, request.turnId);

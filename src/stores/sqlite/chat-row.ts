@@ -209,6 +209,7 @@ export function recordOf(engine: Pick<Engine, "get">, chat: ChatRow): ChatRecord
       attempt: open.attempt,
       failures: open.failures,
       startedAtMs: open.startedAtMs,
+      ...(open.runId === null ? {} : { runId: open.runId }),
     },
     settings: settings ?? {},
     lastMessageAtMs: optional(chat.message_at),

@@ -10,7 +10,8 @@ import { endHeld, heldRows } from "./held.ts";
 import { eventsOf, historyOf, rowsOfLastFailed, turnsOf, writeLedger, writeSnapshot, type LedgerSql } from "./ledger.ts";
 import { insertParts, partsOf } from "./parts.ts";
 import { inboxOfRow, partOfRow, turnOfOpen, type InboxSql, type PartSql } from "./rows.ts";
-import { abandonRun, closeTurn } from "./turns.ts";
+import { abandonRun } from "./runs.ts";
+import { closeTurn } from "./turns.ts";
 import { packWrite } from "./wire.ts";
 
 /** Ended turns looked through for the last failed one. */

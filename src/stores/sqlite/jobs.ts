@@ -1,55 +1,105 @@
-/** Cron jobs and their runs; one transaction per instant. */
-import type { JobRecord, Page, PageRequest, RunDelivery, RunRecord } from "../../ports/store/records.ts";
-import type { AppendResult, JobStore } from "../../ports/store/store.ts";
-import { text } from "./chat-row.ts";
+/** Cron jobs: the definition as JSON, and beside it in columns what changes with each instant. One transaction per instant. */
+import type { JobDefinition, JobFilter, JobOrigin, JobRecord, JobStatus, RunRecord } from "../../ports/store/job-records.ts";
+import type { InstantClaim, InstantClaimed, JobPosition, JobStore, PassedInstants } from "../../ports/store/job-store.ts";
+import type { Page, PageRequest } from "../../ports/store/records.ts";
+import { optional, text } from "./chat-row.ts";
 import { cursorNumber } from "./cursor.ts";
 import type { Engine } from "./engine.ts";
+import { endHeld } from "./held.ts";
 import { appendOne } from "./inbox.ts";
-import { runOfRow, type RunSql } from "./rows.ts";
-import { runOf } from "./turns.ts";
+import { writeLedger } from "./ledger.ts";
+import { endRun, policyOf, runOfRow, type RunSql } from "./runs.ts";
+import { closeTurn } from "./turns.ts";
 import { packAppend, unpackAppend } from "./wire.ts";
 
 interface JobSql {
   readonly id: string;
   readonly body: string;
+  readonly status: JobStatus;
   readonly next_at: number | null;
+  readonly start_at: number | null;
+  readonly runs: number;
+  readonly failures: number;
+  readonly created_at: number;
+  readonly changed_at: number;
+}
+
+/** What a job has that an earlier version stored, which knew no policies. */
+function defaults(id: string): Omit<JobDefinition, "id" | "name" | "message" | "schedule"> {
+  return {
+    chat: `cron:${id}`,
+    deliverTo: [],
+    deliverWhen: "always",
+    silence: undefined,
+    missed: "once",
+    graceMs: undefined,
+    missedMax: 10,
+    overlap: "skip",
+    attempts: undefined,
+    backoffMs: undefined,
+    timeoutMs: undefined,
+    staggerMs: 0,
+    jitterMs: 0,
+    untilMs: undefined,
+    maxRuns: undefined,
+    disableAfter: 10,
+    turnClass: "cron",
+    origin: "library",
+    owner: undefined,
+  };
 }
 
 /** A row that cannot be read must not stop those beside it: it is listed as a paused job, which can be replaced or removed by its id. */
 function jobOf(row: JobSql): JobRecord {
-  const { id, next_at: nextAtMs, body } = row;
-  try {
-    const job = JSON.parse(body) as JobRecord;
-    if (job.id === id && typeof job.message === "string" && typeof job.schedule.kind === "string") {
-      return { ...job, nextAtMs: nextAtMs ?? undefined };
-    }
-  } catch {
-    // Told below.
-  }
-  return {
-    id,
-    name: "its row cannot be read; put or remove the job",
-    message: "",
-    schedule: { kind: "at", atMs: 0 },
-    deliverTo: undefined,
-    turnClass: "cron",
-    origin: "library",
-    paused: true,
-    nextAtMs: undefined,
-    createdAtMs: 0,
+  const { id, status, runs, failures } = row;
+  const facts = {
+    nextAtMs: optional(row.next_at),
+    startAtMs: optional(row.start_at),
+    runs,
+    failures,
+    createdAtMs: row.created_at,
+    changedAtMs: row.changed_at,
   };
+  const body = definitionOf(row);
+  if (body) return { ...body, status, ...facts };
+  const name = "its row cannot be read; add the job again or remove it";
+  const schedule = { kind: "at", atMs: 0 } as const;
+  return { ...defaults(id), id, name, message: "", schedule, status: "paused", ...facts, nextAtMs: undefined, startAtMs: undefined };
 }
 
-export function put(engine: Engine, job: JobRecord): "added" | "replaced" {
+function definitionOf({ id, body }: JobSql): JobDefinition | undefined {
+  try {
+    const { deliverTo = [], ...job } = JSON.parse(body) as JobDefinition & { readonly deliverTo?: string };
+    if (job.id !== id || typeof job.message !== "string" || typeof job.schedule.kind !== "string") return undefined;
+    const chats = (typeof deliverTo === "string" ? [deliverTo] : deliverTo) as JobDefinition["deliverTo"];
+    return { ...defaults(id), ...job, deliverTo: chats };
+  } catch {
+    return undefined;
+  }
+}
+
+export function put(
+  engine: Engine,
+  job: JobRecord,
+  options: Parameters<JobStore["put"]>[1] = {},
+): "added" | "replaced" | "exists" | "full" {
   const isKnown = engine.get("SELECT 1 FROM jobs WHERE id = ?", job.id) !== undefined;
+  if (isKnown && options.isNew) return "exists";
+  if (options.ownerMax !== undefined && job.owner !== undefined && ownedBy(engine, job) >= options.ownerMax) return "full";
+  const { status, nextAtMs, startAtMs, runs, failures, createdAtMs, changedAtMs, ...definition } = job;
   engine.run(
-    "INSERT OR REPLACE INTO jobs (id, body, paused, next_at) VALUES (?, ?, ?, ?)",
-    job.id,
-    JSON.stringify(job),
-    job.paused ? 1 : 0,
-    job.nextAtMs ?? null,
+    `INSERT OR REPLACE INTO jobs (id, body, origin, owner, disable_after, status, next_at, start_at, runs, failures, created_at, changed_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    ...[job.id, JSON.stringify(definition), job.origin, job.owner ?? null, job.disableAfter],
+    ...[status, nextAtMs ?? null, startAtMs ?? null, runs, failures, createdAtMs, changedAtMs],
   );
   return isKnown ? "replaced" : "added";
+}
+
+/** Other jobs of its owner that are not completed. */
+function ownedBy(engine: Engine, { id, owner }: JobRecord): number {
+  const sql = "SELECT count(*) AS count FROM jobs WHERE owner = ? AND id <> ? AND status <> 'completed'";
+  return engine.get<{ count: number }>(sql, owner ?? "", id)?.count ?? 0;
 }
 
 export function get(engine: Engine, id: string): JobRecord | undefined {
@@ -61,53 +111,133 @@ export function remove(engine: Engine, id: string): boolean {
   return engine.run("DELETE FROM jobs WHERE id = ?", id) > 0;
 }
 
-export function list(engine: Engine, page: PageRequest): Page<JobRecord> {
-  const rows = engine.all<JobSql>("SELECT * FROM jobs WHERE id > ? ORDER BY id LIMIT ?", page.cursor ?? "", page.limit + 1);
+export function list(engine: Engine, page: PageRequest, filter: JobFilter = {}): Page<JobRecord> {
+  const conditions: readonly (readonly [string, string | JobOrigin | undefined])[] = [
+    ["owner", filter.owner],
+    ["origin", filter.origin],
+    ["status", filter.status],
+  ];
+  const given = conditions.filter(([, value]) => value !== undefined);
+  const where = ["id > ?", ...given.map(([column]) => `${column} = ?`)].join(" AND ");
+  const rows = engine.all<JobSql>(
+    `SELECT * FROM jobs WHERE ${where} ORDER BY id LIMIT ?`,
+    page.cursor ?? "",
+    ...given.map(([, value]) => value ?? ""),
+    page.limit + 1,
+  );
   const items = rows.slice(0, page.limit).map(jobOf);
   return { items, next: rows.length > page.limit ? items.at(-1)?.id : undefined };
 }
 
-export function due(engine: Engine, beforeMs: number, limit: number): readonly JobRecord[] {
-  return engine
-    .all<JobSql>(
-      "SELECT * FROM jobs WHERE paused = 0 AND next_at IS NOT NULL AND next_at < ? ORDER BY next_at, id LIMIT ?",
-      beforeMs,
-      limit,
-    )
-    .map(jobOf);
-}
-
-export function reschedule(engine: Engine, id: string, fromMs: number, toMs: number | undefined): boolean {
-  return engine.run("UPDATE jobs SET next_at = ? WHERE id = ? AND next_at = ?", toMs ?? null, id, fromMs) > 0;
-}
-
-export function claimInstant(
+export function due(
   engine: Engine,
-  claim: Parameters<JobStore["claimInstant"]>[0],
-): { readonly appended: AppendResult | undefined } | "gone" {
-  const job = get(engine, claim.jobId);
-  const isClaimed = engine.get("SELECT 1 FROM runs WHERE job = ? AND instant = ?", claim.jobId, claim.instantMs) !== undefined;
-  if (!job || job.paused || job.nextAtMs !== claim.instantMs || isClaimed) return "gone";
-  engine.run("UPDATE jobs SET next_at = ? WHERE id = ?", claim.nextAtMs ?? null, claim.jobId);
-  engine.run(
-    "INSERT INTO runs (id, run_id, job, instant, started_at, ended_at, status, delivery, error, deliver_to) VALUES (?, ?, ?, ?, ?, ?, ?, 'none', NULL, ?)",
-    engine.nextId("runs"),
-    claim.runId,
-    claim.jobId,
-    claim.instantMs,
-    claim.atMs,
-    claim.status === "running" ? null : claim.atMs,
-    claim.status,
-    job.deliverTo ?? null,
+  beforeMs: number,
+  limit: number,
+  after?: Parameters<JobStore["due"]>[2],
+): Awaited<ReturnType<JobStore["due"]>> {
+  return engine.all<{ id: string; startAtMs: number }>(
+    `SELECT id, start_at AS startAtMs FROM jobs WHERE status = 'active' AND start_at IS NOT NULL AND start_at < ? AND (start_at, id) > (?, ?)
+     ORDER BY start_at, id LIMIT ?`,
+    beforeMs,
+    after?.startAtMs ?? Number.MIN_SAFE_INTEGER,
+    after?.id ?? "",
+    limit,
   );
-  if (!claim.append) return { appended: undefined };
-  const answer = appendOne(engine, packAppend(claim.append), claim.runId);
-  const appended = unpackAppend(claim.append, answer, runOf(engine, claim.runId));
-  if (appended.status !== "accepted") {
-    const error = text({ code: "INBOX_FULL", message: "earlier runs of the job still wait" });
-    engine.run("UPDATE runs SET status = 'skipped', ended_at = ?, error = ? WHERE run_id = ?", claim.atMs, error, claim.runId);
+}
+
+export function advance(engine: Engine, move: Parameters<JobStore["advance"]>[0]): boolean {
+  const job = get(engine, move.jobId);
+  if (!job || job.nextAtMs !== move.fromMs) return false;
+  if (move.passed) recordPassed(engine, job.id, move.passed, move.atMs);
+  if (move.isForgiven) engine.run("UPDATE jobs SET failures = 0 WHERE id = ?", job.id);
+  moveTo(engine, job, move.to, { atMs: move.atMs, hasRun: false });
+  return true;
+}
+
+function moveTo(
+  engine: Engine,
+  job: JobRecord,
+  to: JobPosition,
+  { atMs, hasRun }: { readonly atMs: number; readonly hasRun: boolean },
+): void {
+  engine.run(
+    "UPDATE jobs SET status = ?, next_at = ?, start_at = ?, runs = runs + ?, changed_at = ? WHERE id = ?",
+    ...[to.status, to.nextAtMs ?? null, to.startAtMs ?? null, hasRun ? 1 : 0],
+    ...[to.status === job.status ? job.changedAtMs : atMs, job.id],
+  );
+}
+
+const isTaken = (engine: Engine, jobId: string, instantMs: number): boolean =>
+  engine.get("SELECT 1 FROM runs WHERE job = ? AND instant = ?", jobId, instantMs) !== undefined;
+
+/** Nothing when the last of them has a row already. */
+function recordPassed(engine: Engine, jobId: string, passed: PassedInstants, atMs: number): void {
+  if (isTaken(engine, jobId, passed.lastMs)) return;
+  const { runId, status, firstMs, lastMs: instantMs, count, error } = passed;
+  addRun(engine, { runId, jobId, instantMs, firstMs, count, trigger: "schedule", status, error, atMs }, null);
+}
+
+type NewRun = Pick<RunRecord, "runId" | "jobId" | "instantMs" | "firstMs" | "count" | "trigger" | "status" | "error"> & {
+  readonly atMs: number;
+};
+
+function addRun(engine: Engine, { atMs, ...run }: NewRun, policy: string | null): RunRecord {
+  const endedAtMs = run.status === "running" ? undefined : atMs;
+  engine.run(
+    `INSERT INTO runs (id, run_id, job, instant, first_at, count, trigger, started_at, ended_at, status, delivery, error, policy)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'none', ?, ?)`,
+    ...[engine.nextId("runs"), run.runId, run.jobId, run.instantMs, run.firstMs, run.count, run.trigger],
+    ...[atMs, endedAtMs ?? null, run.status, text(run.error), policy],
+  );
+  return { ...run, startedAtMs: atMs, endedAtMs, delivery: "none" };
+}
+
+export function claimInstant(engine: Engine, claim: InstantClaim): InstantClaimed {
+  const job = get(engine, claim.jobId);
+  if (!job) return { status: "gone" };
+  const isByHand = claim.to === undefined;
+  const hasChanged = job.status !== "active" || job.nextAtMs !== claim.fromMs;
+  if (!isByHand && (hasChanged || isTaken(engine, job.id, claim.instantMs))) return { status: "gone" };
+  let { instantMs } = claim;
+  while (isByHand && (isTaken(engine, job.id, instantMs) || instantMs === job.nextAtMs)) instantMs += 1;
+  const { policy, atMs } = claim;
+  if (claim.passed) recordPassed(engine, job.id, claim.passed, atMs);
+  const earlier = engine.all<Pick<RunSql, "run_id">>("SELECT run_id FROM runs WHERE job = ? AND status = 'running'", job.id);
+  const isSkipped = claim.overlap === "skip" && earlier.length > 0;
+  if (claim.to) moveTo(engine, job, claim.to, { atMs, hasRun: !isSkipped });
+  const facts = { runId: policy.runId, jobId: job.id, instantMs, firstMs: instantMs, count: 1, trigger: policy.trigger, atMs };
+  const packed = JSON.stringify(policy);
+  if (isSkipped) {
+    const error = { code: "RUN_OVERLAPS", message: "an earlier run of the job was still under way" };
+    return { status: "overlapped", run: addRun(engine, { ...facts, status: "skipped", error }, packed) };
   }
-  return { appended };
+  const replaced = claim.overlap === "replace" ? earlier.map((run) => run.run_id) : [];
+  for (const runId of replaced) replace(engine, runId, atMs);
+  const run = addRun(engine, { ...facts, status: "running", error: undefined }, packed);
+  const answer = appendOne(engine, packAppend(claim.append), policy.runId);
+  const appended = unpackAppend(claim.append, answer, policy);
+  if (appended.status === "accepted") return { status: "claimed", appended, run, replaced };
+  const error = { code: "INBOX_FULL", message: `too many messages wait in ${policy.chat}` };
+  endRun(engine, policy.runId, { status: "skipped", parts: [], atMs, error });
+  return { status: "claimed", appended, run: { ...run, status: "skipped", endedAtMs: atMs, error }, replaced };
+}
+
+/** Ends a run, its turn or its waiting row; whoever runs the turn is fenced off. */
+function replace(engine: Engine, runId: string, atMs: number): void {
+  const error = { code: "RUN_REPLACED", message: "a later instant of the job took its place" };
+  const policy = policyOf(engine, runId);
+  endRun(engine, runId, { status: "replaced", parts: [], atMs, error });
+  const chat = policy && engine.chat(policy.chat);
+  if (!chat) return;
+  const { open } = chat;
+  if (open?.runId === runId) {
+    chat.fence += 1;
+    endHeld(engine, chat, open, () => "dropped");
+    writeLedger(engine, chat, { atMs, turn: closeTurn(engine, chat, open, "stopped", atMs, text(error)) });
+  }
+  const dropped = engine.run("UPDATE inbox SET status = 'dropped' WHERE chat = ? AND status = 'waiting' AND run_id = ?", chat.id, runId);
+  chat.waiting -= dropped;
+  engine.changed(chat, "intake");
 }
 
 /** Newest instant first. */
@@ -123,6 +253,14 @@ export function runs(engine: Engine, jobId: string, page: PageRequest): Page<Run
   return { items, next: rows.length > page.limit ? String(items.at(-1)?.instantMs) : undefined };
 }
 
-export function setDelivery(engine: Engine, runId: string, delivery: RunDelivery): void {
-  engine.run("UPDATE runs SET delivery = ? WHERE run_id = ?", delivery, runId);
+export function newestRuns(engine: Engine, jobIds: readonly string[]): readonly RunRecord[] {
+  return jobIds.flatMap((id) => engine.all<RunSql>("SELECT * FROM runs WHERE job = ? ORDER BY instant DESC LIMIT 1", id).map(runOfRow));
+}
+
+export function underWay(engine: Engine, jobIds: readonly string[]): readonly { readonly jobId: string; readonly count: number }[] {
+  return jobIds.flatMap((jobId) => {
+    const sql = "SELECT count(*) AS count FROM runs WHERE job = ? AND status = 'running'";
+    const count = engine.get<{ count: number }>(sql, jobId)?.count ?? 0;
+    return count === 0 ? [] : [{ jobId, count }];
+  });
 }

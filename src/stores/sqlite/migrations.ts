@@ -67,5 +67,34 @@ CREATE TABLE aliases (alias TEXT PRIMARY KEY, key TEXT NOT NULL) WITHOUT ROWID;
 CREATE INDEX aliases_key ON aliases (key);
 `;
 
+/** Policies of cron jobs. What changes with each instant is in columns; runs keep the policy that they were claimed with. */
+const JOBS = `
+CREATE TABLE jobs_with_policies (
+  id TEXT PRIMARY KEY, body TEXT NOT NULL, origin TEXT NOT NULL, owner TEXT, disable_after INTEGER NOT NULL, status TEXT NOT NULL,
+  next_at INTEGER, start_at INTEGER, runs INTEGER NOT NULL, failures INTEGER NOT NULL, created_at INTEGER NOT NULL, changed_at INTEGER NOT NULL
+) WITHOUT ROWID;
+INSERT INTO jobs_with_policies
+  SELECT id, body, coalesce(CASE WHEN json_valid(body) THEN json_extract(body, '$.origin') END, 'library'), NULL, 10,
+    CASE WHEN paused = 1 THEN 'paused' WHEN next_at IS NULL THEN 'completed' ELSE 'active' END,
+    next_at, next_at, 0, 0, coalesce(CASE WHEN json_valid(body) THEN json_extract(body, '$.createdAtMs') END, 0), 0 FROM jobs;
+DROP TABLE jobs;
+ALTER TABLE jobs_with_policies RENAME TO jobs;
+CREATE INDEX jobs_start ON jobs (start_at, id) WHERE status = 'active' AND start_at IS NOT NULL;
+CREATE INDEX jobs_owner ON jobs (owner) WHERE owner IS NOT NULL;
+CREATE INDEX jobs_completed ON jobs (changed_at) WHERE status = 'completed';
+ALTER TABLE runs ADD COLUMN first_at INTEGER;
+ALTER TABLE runs ADD COLUMN count INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE runs ADD COLUMN trigger TEXT NOT NULL DEFAULT 'schedule';
+ALTER TABLE runs ADD COLUMN policy TEXT;
+ALTER TABLE runs ADD COLUMN unsettled INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE runs ADD COLUMN undelivered INTEGER NOT NULL DEFAULT 0;
+UPDATE runs SET policy = json_object('runId', run_id, 'jobId', job, 'jobName', job, 'trigger', 'schedule', 'chat', 'cron:' || job,
+  'deliverTo', CASE WHEN deliver_to IS NULL THEN json('[]') ELSE json_array(deliver_to) END, 'deliverWhen', 'always', 'alertTo', json('[]'))
+  WHERE status = 'running';
+UPDATE runs SET unsettled = (SELECT count(*) FROM outbox WHERE run_id = runs.run_id AND status IN ('waiting', 'sending', 'draft'))
+  WHERE delivery = 'waiting';
+CREATE INDEX runs_under_way ON runs (job) WHERE status = 'running';
+`;
+
 /** `PRAGMA user_version` counts those that a file has had. Never edited once released. */
-export const MIGRATIONS: readonly Migration[] = [(db) => db.exec(FIRST), (db) => db.exec(PLATFORMS)];
+export const MIGRATIONS: readonly Migration[] = [(db) => db.exec(FIRST), (db) => db.exec(PLATFORMS), (db) => db.exec(JOBS)];

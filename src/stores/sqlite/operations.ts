@@ -5,6 +5,7 @@ import * as chats from "./chats.ts";
 import type { Engine } from "./engine.ts";
 import * as inbox from "./inbox.ts";
 import * as jobs from "./jobs.ts";
+import * as runs from "./runs.ts";
 import * as ledger from "./ledger.ts";
 import * as outbox from "./outbox.ts";
 import * as receipts from "./receipts.ts";
@@ -50,9 +51,8 @@ export function createOperations(engine: Engine) {
       "outbox.purge": bind(outbox.purge),
       "jobs.put": bind(jobs.put),
       "jobs.remove": bind(jobs.remove),
-      "jobs.reschedule": bind(jobs.reschedule),
+      "jobs.advance": bind(jobs.advance),
       "jobs.claimInstant": bind(jobs.claimInstant),
-      "jobs.setDelivery": bind(jobs.setDelivery),
       "kv.set": bind(cells.setCell),
       "kv.remove": bind(cells.removeCell),
       "nodes.beat": bind(cells.beat),
@@ -78,6 +78,9 @@ export function createOperations(engine: Engine) {
       "jobs.list": bind(jobs.list),
       "jobs.due": bind(jobs.due),
       "jobs.runs": bind(jobs.runs),
+      "jobs.policy": bind(runs.policyOf),
+      "jobs.newestRuns": bind(jobs.newestRuns),
+      "jobs.underWay": bind(jobs.underWay),
       "timers.dueBefore": bind(cells.timersDueBefore),
       "events.list": bind(ledger.events),
       "kv.get": bind(cells.getCell),

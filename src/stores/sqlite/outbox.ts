@@ -11,7 +11,7 @@ import { settingsOf, type ChatRow } from "./chat-row.ts";
 import { cursorNumber } from "./cursor.ts";
 import { settleDraft } from "./drafts.ts";
 import type { Engine } from "./engine.ts";
-import { WAITING, insertParts, isSettled, partsOf, settled, unlink } from "./parts.ts";
+import { WAITING, insertParts, isSettled, noteOfRun, partsOf, settled, unlink } from "./parts.ts";
 import { partOfRow, type PartSql } from "./rows.ts";
 import { numberOfId, type SettleAnswer, type SettleWire } from "./wire.ts";
 
@@ -187,6 +187,7 @@ export function revive(engine: Engine, id: string, atMs: number): OutboxPart | u
   engine.run("UPDATE outbox SET status = 'waiting', next_try_at = NULL, revived_at = ? WHERE id = ?", atMs, part.id);
   chat.unsettled += 1;
   engine.changed(chat, "delivery");
+  if (part.run_id !== null) noteOfRun(engine, part.run_id, { unsettled: 1, undelivered: -1 });
   return partOfRow(chat.key, { ...part, status: "waiting", next_try_at: null });
 }
 

@@ -1,5 +1,6 @@
 /** The rows of the outbox as the log of a chat: put at its end, settled, and taken out. */
-import type { OutboxPart, PartStatus, RunDelivery } from "../../ports/store/records.ts";
+import type { OutboxPart, PartStatus } from "../../ports/store/records.ts";
+import type { RunDelivery } from "../../ports/store/job-records.ts";
 import { chain } from "./chain.ts";
 import type { ChatRow } from "./chat-row.ts";
 import type { Engine } from "./engine.ts";
@@ -78,20 +79,24 @@ export function insertParts(engine: Engine, chat: ChatRow, contents: readonly st
 export const partsOf = (chat: ChatRow, rows: readonly PartSql[]): readonly OutboxPart[] => rows.map((row) => partOfRow(chat.key, row));
 
 /** A part has its end: what that means for its chat and for the cron run it came from. */
-export function settled(engine: Engine, chat: ChatRow, part: Pick<PartSql, "id" | "group_id" | "run_id">, status: PartStatus): void {
+export function settled(engine: Engine, chat: ChatRow, part: Pick<PartSql, "id" | "run_id">, status: PartStatus): void {
   chat.unsettled -= 1;
   if (chat.sending === part.id) chat.sending = null;
   engine.changed(chat, "delivery");
-  if (part.run_id === null) return;
-  const hasMore =
-    engine.get(
-      `SELECT 1 FROM outbox WHERE chat = ? AND id > ? AND group_id = ? AND ${WAITING} LIMIT 1`,
-      chat.id,
-      part.id,
-      part.group_id,
-    ) !== undefined;
-  const delivery: RunDelivery | undefined = status !== "sent" ? "failed" : hasMore ? undefined : "delivered";
-  if (delivery) engine.run("UPDATE runs SET delivery = ? WHERE run_id = ? AND delivery = 'waiting'", delivery, part.run_id);
+  if (part.run_id !== null) noteOfRun(engine, part.run_id, { unsettled: -1, undelivered: status === "sent" ? 0 : 1 });
+}
+
+/** What became of a part changes how its cron run was delivered. */
+export function noteOfRun(engine: Engine, runId: string, by: { readonly unsettled: number; readonly undelivered: number }): void {
+  const run = engine.get<{ unsettled: number; undelivered: number }>(
+    "UPDATE runs SET unsettled = max(0, unsettled + ?), undelivered = max(0, undelivered + ?) WHERE run_id = ? RETURNING unsettled, undelivered",
+    by.unsettled,
+    by.undelivered,
+    runId,
+  );
+  if (!run) return;
+  const delivery: RunDelivery = run.unsettled > 0 ? "waiting" : run.undelivered > 0 ? "failed" : "delivered";
+  engine.run("UPDATE runs SET delivery = ? WHERE run_id = ?", delivery, runId);
 }
 
 /** Takes a part out of the log of its chat. */

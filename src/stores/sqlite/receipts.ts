@@ -3,6 +3,7 @@ import type { OutboxStore } from "../../ports/store/store.ts";
 import { chain } from "./chain.ts";
 import { readable, text } from "./chat-row.ts";
 import type { Engine } from "./engine.ts";
+import { noteOfRun } from "./parts.ts";
 import type { PartSql } from "./rows.ts";
 
 /** Newest parts of a chat in which a receipt looks for its own. */
@@ -23,6 +24,6 @@ export function receive(engine: Engine, receipts: Parameters<OutboxStore["receiv
     engine.run("UPDATE outbox SET receipt = ? WHERE id = ?", text(receipt), part.id);
     if (receipt.status !== "failed" || part.status !== "sent") continue;
     engine.run("UPDATE outbox SET status = 'dead', error = ? WHERE id = ?", text(error), part.id);
-    if (part.run_id !== null) engine.run("UPDATE runs SET delivery = 'failed' WHERE run_id = ?", part.run_id);
+    if (part.run_id !== null) noteOfRun(engine, part.run_id, { unsettled: 0, undelivered: 1 });
   }
 }

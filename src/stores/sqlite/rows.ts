@@ -2,18 +2,7 @@
 import type { ChatKey } from "../../core/chat-key.ts";
 import { textContent, type Content } from "../../core/content.ts";
 import type { TurnClass } from "../../core/turn-class.ts";
-import type {
-  InboxKind,
-  InboxRow,
-  InboxStatus,
-  JournalEntry,
-  OutboxPart,
-  PartStatus,
-  RunDelivery,
-  RunRecord,
-  RunStatus,
-  TurnRecord,
-} from "../../ports/store/records.ts";
+import type { InboxKind, InboxRow, InboxStatus, JournalEntry, OutboxPart, PartStatus, TurnRecord } from "../../ports/store/records.ts";
 import { optional, readable, type ChatRow, type StoredTurn } from "./chat-row.ts";
 
 export interface InboxSql {
@@ -123,30 +112,5 @@ export function partOfRow(chat: ChatKey, row: PartSql): OutboxPart {
     inReplyTo: readable<number[]>(row.in_reply_to) ?? [],
     ...(row.draft === 1 ? { isDraft: true as const } : {}),
     ...(row.receipt === null ? {} : { receipt: readable(row.receipt) }),
-  };
-}
-
-export interface RunSql {
-  readonly run_id: string;
-  readonly job: string;
-  readonly instant: number;
-  readonly started_at: number;
-  readonly ended_at: number | null;
-  readonly status: RunStatus;
-  readonly delivery: RunDelivery;
-  readonly error: string | null;
-  readonly deliver_to: ChatKey | null;
-}
-
-export function runOfRow(row: RunSql): RunRecord {
-  return {
-    runId: row.run_id,
-    jobId: row.job,
-    instantMs: row.instant,
-    startedAtMs: row.started_at,
-    endedAtMs: optional(row.ended_at),
-    status: row.status,
-    delivery: row.delivery,
-    error: readable(row.error),
   };
 }

@@ -6,7 +6,8 @@ import { chmodSync, closeSync, mkdirSync, openSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { invariant } from "../../core/errors.ts";
 import type { Clock } from "../../ports/clock.ts";
-import type { AppendRequest, Store, TurnCommit } from "../../ports/store/store.ts";
+import type { RunTarget } from "../../ports/store/job-store.ts";
+import type { AppendRequest, FailCommit, Store, TurnCommit } from "../../ports/store/store.ts";
 import { createBatcher, type Batcher, type CallOptions } from "./batcher.ts";
 import { connectReader } from "./connection.ts";
 import { createEngine } from "./engine.ts";
@@ -27,8 +28,8 @@ export interface SqliteStoreOptions {
 type Writes = Operations["write"] & Operations["packed"];
 type Call<F> = F extends (...args: infer A) => infer R ? (...args: A) => Promise<Awaited<R>> : never;
 
+const ofJob = (id: string): string => `job ${id}`;
 /** Keys of what is not a chat's. */
-const JOBS = ["jobs"] as const;
 const CELLS = ["cells"] as const;
 const OVERHEAD_BYTES = 256;
 
@@ -89,6 +90,15 @@ function modulesOf(writer: Batcher, reader: Batcher): Omit<Store, "kind" | "loca
       return reader.call([name, args]);
     }) as Call<Operations["read"][Name]>;
 
+  const readJob = async <Name extends "jobs.get" | "jobs.runs">(
+    name: Name,
+    args: Parameters<Operations["read"][Name]>,
+    id: string,
+  ): Promise<ReturnType<Operations["read"][Name]>> => {
+    await writer.quiet(ofJob(id));
+    return reader.call([name, args]) as Promise<ReturnType<Operations["read"][Name]>>;
+  };
+
   return {
     ping: write("ping"),
     sweep: write("sweep"),
@@ -124,7 +134,7 @@ function modulesOf(writer: Batcher, reader: Batcher): Omit<Store, "kind" | "loca
       journal: ofChat("turns.journal", { mayOvertake: true }),
       commit: async (commit) =>
         unpackCommit(commit, await send("commit", [packCommit(commit)], { keys: commitKeys(commit), bytes: bytesOfCommit(commit) })),
-      fail: ofChat("turns.fail"),
+      fail: (commit) => send("turns.fail", [commit], { keys: failKeys(commit) }),
       ask: ofChat("turns.ask"),
       recover: write("turns.recover"),
       steps: readAfter("turns.steps"),
@@ -148,16 +158,17 @@ function modulesOf(writer: Batcher, reader: Batcher): Omit<Store, "kind" | "loca
       purge: write("outbox.purge"),
     },
     jobs: {
-      put: write("jobs.put", JOBS),
-      get: readAfter("jobs.get", "jobs"),
-      remove: write("jobs.remove", JOBS),
-      reschedule: write("jobs.reschedule", JOBS),
+      put: (job, options) => send("jobs.put", [job, options], { keys: [ofJob(job.id)] }),
+      get: (id) => readJob("jobs.get", [id], id),
+      remove: (id) => send("jobs.remove", [id], { keys: [ofJob(id)] }),
       list: read("jobs.list"),
       due: read("jobs.due"),
-      claimInstant: (claim) =>
-        send("jobs.claimInstant", [claim], { keys: claim.append ? ["jobs", claim.append.chat] : JOBS, mayOvertake: true }),
-      runs: read("jobs.runs"),
-      setDelivery: write("jobs.setDelivery", JOBS),
+      advance: (move) => send("jobs.advance", [move], { keys: [ofJob(move.jobId)] }),
+      claimInstant: (claim) => send("jobs.claimInstant", [claim], { keys: [ofJob(claim.jobId), claim.append.chat], mayOvertake: true }),
+      runs: (id, page) => readJob("jobs.runs", [id, page], id),
+      policy: read("jobs.policy"),
+      newestRuns: read("jobs.newestRuns"),
+      underWay: read("jobs.underWay"),
     },
     timers: { dueBefore: read("timers.dueBefore") },
     events: { list: readAfter("events.list") },
@@ -183,8 +194,12 @@ function keysOf(requests: readonly AppendRequest[]): readonly string[] {
   return only && requests.length === 1 ? [only.chat] : [...new Set(requests.map((request) => request.chat))];
 }
 
-const commitKeys = ({ chat, run }: TurnCommit): readonly string[] =>
-  run?.deliverTo === undefined || run.deliverTo === chat ? [chat] : [chat, run.deliverTo];
+/** Also the chats that hear of a cron run. */
+const commitKeys = ({ chat, run }: TurnCommit): readonly string[] => (run ? keysWith(chat, run.targets) : [chat]);
+const failKeys = ({ chat, run }: FailCommit): readonly string[] => (run ? keysWith(chat, [...run.notice, ...run.alert]) : [chat]);
+const keysWith = (chat: string, targets: readonly RunTarget[]): readonly string[] => [
+  ...new Set([chat, ...targets.map((target) => target.chat)]),
+];
 
 /** Roughly what an item takes; files carry no bytes. */
 const bytesOfContent = (content: AppendRequest["content"]): number =>
@@ -224,7 +239,7 @@ export interface SqliteReader {
   readonly chats: Pick<Store["chats"], "open" | "list" | "needingWork" | "counts" | "history" | "export">;
   readonly turns: Pick<Store["turns"], "steps" | "list">;
   readonly outbox: Pick<Store["outbox"], "list" | "newest" | "after">;
-  readonly jobs: Pick<Store["jobs"], "get" | "list" | "due" | "runs">;
+  readonly jobs: Pick<Store["jobs"], "get" | "list" | "due" | "runs" | "newestRuns" | "underWay">;
   readonly timers: Store["timers"];
   readonly events: Store["events"];
   readonly kv: Pick<Store["kv"], "get">;
@@ -260,7 +275,14 @@ export async function openSqliteReader({ file }: { readonly file: string }): Pro
     },
     turns: { steps: read("turns.steps"), list: read("turns.list") },
     outbox: { list: read("outbox.list"), newest: read("outbox.newest"), after: read("outbox.after") },
-    jobs: { get: read("jobs.get"), list: read("jobs.list"), due: read("jobs.due"), runs: read("jobs.runs") },
+    jobs: {
+      get: read("jobs.get"),
+      list: read("jobs.list"),
+      due: read("jobs.due"),
+      runs: read("jobs.runs"),
+      newestRuns: read("jobs.newestRuns"),
+      underWay: read("jobs.underWay"),
+    },
     timers: { dueBefore: read("timers.dueBefore") },
     events: { list: read("events.list") },
     kv: { get: read("kv.get") },

@@ -2,7 +2,7 @@
  * Deletes what is past its time, a bounded number of rows a call. Logs are in the order of time, so a window begins at the oldest row and
  * ends at the first young one; dedupe keys are not, so they are looked through round by round.
  */
-import type { Retention } from "../../ports/store/store.ts";
+import type { Retention } from "../../ports/store/retention.ts";
 import type { Engine, Log } from "./engine.ts";
 
 /** Rows of one table looked at in a call. */
@@ -80,10 +80,11 @@ export function createSweeper(engine: Engine): (retention: Retention) => boolean
       sweepLedger(retention),
       sweepLog(INBOX, retention.inboxBeforeMs),
       sweepLog(OUTBOX, retention.outboxBeforeMs),
-      sweepLog(RUNS, retention.historyBeforeMs),
+      sweepLog(RUNS, retention.runsBeforeMs),
       sweepKeys(retention.dedupeBeforeMs),
     ];
     engine.run("DELETE FROM archived_snapshots WHERE at < ?", retention.historyBeforeMs);
+    engine.run("DELETE FROM jobs WHERE status = 'completed' AND origin <> 'config' AND changed_at < ?", retention.runsBeforeMs);
     const free = engine.get<{ freelist_count: number }>("PRAGMA freelist_count")?.freelist_count ?? 0;
     if (free > FREE_PAGES_MAX) engine.db.exec(`PRAGMA incremental_vacuum(${PAGES_GIVEN_BACK})`);
     return left.includes(true);

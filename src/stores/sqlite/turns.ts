@@ -2,14 +2,16 @@
 import type { ChatKey } from "../../core/chat-key.ts";
 import type { Content } from "../../core/content.ts";
 import type { JournalEntry, OutboxPart, TurnRecord, TurnStatus } from "../../ports/store/records.ts";
-import type { AskCommit, Claim, ClaimRequest, DraftRequest, FailCommit } from "../../ports/store/store.ts";
+import type { RunEnd, RunFailure } from "../../ports/store/job-store.ts";
+import type { AskCommit, Claim, ClaimRequest, DraftRequest, FailCommit, TurnStore } from "../../ports/store/store.ts";
 import { text, type ChatRow, type StoredTurn } from "./chat-row.ts";
-import type { Engine, Value } from "./engine.ts";
+import type { Engine } from "./engine.ts";
 import { endHeld, heldRows, holdRows } from "./held.ts";
 import { endedTurn, endedTurns, writeLedger, writeSnapshot } from "./ledger.ts";
 import { adoptDraft, draft as draftPart, interruptDraft } from "./drafts.ts";
 import { insertParts, partsOf, type Shown } from "./parts.ts";
-import { inboxOfRow, journalOfRow, turnOfOpen, type InboxSql, type JournalSql, type RunSql } from "./rows.ts";
+import { inboxOfRow, journalOfRow, turnOfOpen, type InboxSql, type JournalSql, type PartSql } from "./rows.ts";
+import { countFailure, countSuccess, endRun, policyOf, writeTargets } from "./runs.ts";
 import { packWrite, type CommitAnswer, type CommitWire } from "./wire.ts";
 
 export function claim(engine: Engine, request: ClaimRequest): Claim | undefined {
@@ -61,13 +63,8 @@ function claimOf(engine: Engine, chat: ChatRow, open: StoredTurn, rows: readonly
     failures: open.failures,
     rows: rows.map((row) => inboxOfRow(chat.key, row)),
     journal: open.steps > 0 ? steps(engine, chat.key, open.id) : [],
-    run: open.runId === null ? undefined : runOf(engine, open.runId),
+    run: open.runId === null ? undefined : policyOf(engine, open.runId),
   };
-}
-
-export function runOf(engine: Pick<Engine, "get">, runId: string): Claim["run"] {
-  const run = engine.get<RunSql>("SELECT * FROM runs WHERE run_id = ?", runId);
-  return run && { runId, jobId: run.job, deliverTo: run.deliver_to ?? undefined };
 }
 
 /** The chat and its open turn, when the caller still owns them; undefined is "fenced". */
@@ -109,37 +106,47 @@ function writeEntry(engine: Engine, chat: ChatRow, open: StoredTurn, entry: Jour
 }
 
 export function commit(engine: Engine, wire: CommitWire): CommitAnswer {
-  const [key, fence, turnId, consumed, skipped, history, , , , run, , write] = wire;
+  const [key, fence, turnId, consumed, skipped, history, , , run, , write] = wire;
   const own = owned(engine, key, fence, turnId);
   if (!own) return 0;
   const { chat, open } = own;
   const atMs = write[8];
   endHeld(engine, chat, open, (seq) => (consumed.includes(seq) ? "consumed" : skipped?.includes(seq) ? "skipped" : "waiting"));
   const turn = closeTurn(engine, chat, open, "done", atMs, null);
-  const first = commitReply(engine, chat, wire);
-  if (run) endRun(engine, run.runId, "succeeded", first ? (first.status === "sent" ? "delivered" : "waiting") : "none", atMs, null);
+  const { shown, parts } = commitReply(engine, chat, wire);
+  const elsewhere = run ? endWell(engine, run, parts, { turnId, atMs }) : undefined;
   writeSnapshot(engine, chat, write, { turn, history });
   const { revision, waiting } = chat;
-  if (!first) return [revision, waiting, 0, ""];
-  const { id, status, shown } = first;
-  return shown ? [revision, waiting, id, status, shown.platformId, shown.isAmbiguous] : [revision, waiting, id, status];
+  const { id, status } = parts[0] ?? { id: 0, status: "" as const };
+  if (elsewhere) return [revision, waiting, id, status, shown?.platformId ?? null, shown?.isAmbiguous ?? false, elsewhere];
+  return shown && parts.length > 0 ? [revision, waiting, id, status, shown.platformId, shown.isAmbiguous] : [revision, waiting, id, status];
 }
 
+/** Answers the parts that went to other chats. */
+function endWell(
+  engine: Engine,
+  run: RunEnd,
+  own: readonly PartSql[],
+  { turnId, atMs }: { readonly turnId: string; readonly atMs: number },
+): readonly OutboxPart[] {
+  const elsewhere = writeTargets(engine, run.targets, { runId: run.runId, groupId: turnId, turnId, atMs });
+  endRun(engine, run.runId, { status: "succeeded", parts: [...own, ...elsewhere], atMs, error: undefined });
+  countSuccess(engine, run.runId);
+  return elsewhere;
+}
+
+/** The reply goes to the chat itself; what a cron run says elsewhere comes with the end of the run. */
 function commitReply(
   engine: Engine,
   chat: ChatRow,
   wire: CommitWire,
-): { readonly id: number; readonly status: OutboxPart["status"]; readonly shown: Shown | undefined } | undefined {
-  const [, , turnId, , , , targetHistory, parts, delivery, run, inReplyTo, write] = wire;
+): { readonly parts: readonly PartSql[]; readonly shown: Shown | undefined } {
+  const [, , turnId, , , , contents, delivery, run, inReplyTo, write] = wire;
   const shown = adoptDraft(engine, chat, turnId);
-  const to = run ? run.deliverTo : chat.key;
-  if (to === undefined || parts.length === 0) return undefined;
-  const atMs = write[8];
-  const target = to === chat.key ? chat : engine.meet(to, "", atMs);
-  if (targetHistory !== null) writeLedger(engine, target, { atMs, history: targetHistory });
-  const first = delivery === "delivered" ? "sent" : delivery === "sending" && target.unsettled === 0 ? "sending" : "waiting";
-  const [part] = insertParts(engine, target, parts, { groupId: turnId, first, shown, atMs, inReplyTo, runId: run?.runId });
-  return part && { id: part.id, status: part.status, shown };
+  if (contents.length === 0) return { parts: [], shown };
+  const first = delivery === "delivered" ? "sent" : delivery === "sending" && chat.unsettled === 0 ? "sending" : "waiting";
+  const options = { groupId: turnId, first, shown, atMs: write[8], inReplyTo, runId: run?.runId } as const;
+  return { parts: insertParts(engine, chat, contents, options), shown };
 }
 
 /** Ends the open turn; the answer goes into the ledger. */
@@ -156,19 +163,7 @@ export function closeTurn(
   return endedTurn(open, status, atMs, error);
 }
 
-/** Ends a cron run whose row was dropped or whose turn was stopped. */
-export function abandonRun(engine: Engine, runId: string | null, atMs: number): void {
-  if (runId === null) return;
-  endRun(engine, runId, "failed", "none", atMs, JSON.stringify({ code: "TURN_ABORTED", message: "its turn was stopped" }));
-}
-
-function endRun(engine: Engine, ...[runId, status, delivery, atMs, error]: readonly [string, string, string, number, Value]): void {
-  engine.run("UPDATE runs SET status = ?, delivery = ?, ended_at = ?, error = ? WHERE run_id = ?", status, delivery, atMs, error, runId);
-}
-
-type Failed = { readonly parts: readonly OutboxPart[]; readonly revision: number; readonly ended: number; readonly waiting: number };
-
-export function fail(engine: Engine, request: FailCommit): Failed | "fenced" {
+export function fail(engine: Engine, request: FailCommit): Awaited<ReturnType<TurnStore["fail"]>> {
   const own = owned(engine, request.chat, request.fence, request.turnId);
   if (!own) return "fenced";
   const { chat, open } = own;
@@ -179,7 +174,6 @@ export function fail(engine: Engine, request: FailCommit): Failed | "fenced" {
   if (request.outcome === "giveUp") {
     ended = endHeld(engine, chat, open, () => "failed");
     turn = closeTurn(engine, chat, open, "failed", request.atMs, error, request.draft);
-    if (open.runId !== null) endRun(engine, open.runId, "failed", "none", request.atMs, error);
   } else {
     // An aborted attempt gives up its fence with it.
     if (request.outcome === "abort") chat.fence += 1;
@@ -193,9 +187,27 @@ export function fail(engine: Engine, request: FailCommit): Failed | "fenced" {
         atMs: request.atMs,
       })
     : [];
+  const ending = request.run && endsRun(request) ? endBadly(engine, request, request.run) : undefined;
   if (request.write) writeSnapshot(engine, chat, packWrite(request.write), { turn });
   else if (turn !== null) writeLedger(engine, chat, { atMs: request.atMs, turn });
-  return { parts: partsOf(chat, parts), revision: chat.revision, ended, waiting: chat.waiting };
+  const { revision, waiting } = chat;
+  const all = [...partsOf(chat, parts), ...(ending?.said ?? [])];
+  return { parts: all, revision, ended, waiting, ...(ending?.isJobDisabled ? { isJobDisabled: true } : {}) };
+}
+
+const endsRun = ({ outcome }: FailCommit): boolean => outcome === "giveUp" || outcome === "quarantine";
+
+/** Answers what is said of it, and whether the job is disabled with it. */
+function endBadly(
+  engine: Engine,
+  { turnId, error, atMs }: FailCommit,
+  run: RunFailure,
+): { readonly said: readonly OutboxPart[]; readonly isJobDisabled: boolean } {
+  const isJobDisabled = countFailure(engine, run.runId, atMs, run.disables);
+  const facts = { runId: run.runId, groupId: `${turnId}.failure`, turnId, atMs };
+  const said = writeTargets(engine, isJobDisabled ? run.alert : run.notice, facts);
+  endRun(engine, run.runId, { status: "failed", parts: said, atMs, error });
+  return { said, isJobDisabled };
 }
 
 export function ask(engine: Engine, request: AskCommit): { readonly parts: readonly OutboxPart[]; readonly revision: number } | "fenced" {

@@ -5,7 +5,8 @@
 import type { ChatKey } from "../../core/chat-key.ts";
 import { invariant } from "../../core/errors.ts";
 import type { TurnClass } from "../../core/turn-class.ts";
-import type { ChatRecord, HistoryEntry, InboxKind, OutboxPart } from "../../ports/store/records.ts";
+import type { RunEnd } from "../../ports/store/job-store.ts";
+import type { ChatRecord, InboxKind, OutboxPart } from "../../ports/store/records.ts";
 import type {
   AppendRequest,
   AppendResult,
@@ -134,11 +135,10 @@ export type CommitWire = readonly [
   consumed: readonly number[],
   skipped: readonly number[] | null,
   history: string | null,
-  /** What the history of another chat gets when the parts go there. */
-  targetHistory: string | null,
   parts: readonly string[],
   delivery: TurnCommit["delivery"],
-  run: Claim["run"] | null,
+  /** Of a cron run; as it is, since those are few. */
+  run: RunEnd | null,
   inReplyTo: string,
   write: WriteWire,
 ];
@@ -154,23 +154,15 @@ export type CommitAnswer =
       /** Of the draft whose place the first part took. */
       platformId?: string | null,
       isAmbiguous?: boolean,
+      /** Parts that a cron run left in other chats. */
+      elsewhere?: readonly OutboxPart[],
     ];
 
 const seqsOf = (commit: TurnCommit, status: "consumed" | "skipped"): readonly number[] =>
   commit.rows.filter((row) => row.status === status).map((row) => row.seq);
 
-const repliesIn = (commit: TurnCommit): readonly HistoryEntry[] => commit.history.filter((entry) => entry.role === "assistant");
-
-/** Parts that go to the chat of the turn say what they answer; elsewhere the numbers would mean nothing. */
-const repliesTo = (commit: TurnCommit): readonly number[] => (targetOf(commit) === commit.chat ? commit.rows.map((row) => row.seq) : []);
-
-const targetOf = (commit: TurnCommit): ChatKey | undefined => (commit.run ? commit.run.deliverTo : commit.chat);
-
 export function packCommit(commit: TurnCommit): CommitWire {
-  const target = targetOf(commit);
   const skipped = seqsOf(commit, "skipped");
-  const isElsewhere = target !== undefined && target !== commit.chat;
-  const replies = isElsewhere ? repliesIn(commit) : [];
   return [
     commit.chat,
     commit.fence,
@@ -178,11 +170,10 @@ export function packCommit(commit: TurnCommit): CommitWire {
     seqsOf(commit, "consumed"),
     skipped.length === 0 ? null : skipped,
     commit.history.length === 0 ? null : JSON.stringify(commit.history),
-    replies.length === 0 ? null : JSON.stringify(replies),
-    target === undefined ? [] : commit.parts.map((part) => JSON.stringify(part)),
+    commit.parts.map((part) => JSON.stringify(part)),
     commit.delivery,
     commit.run ?? null,
-    JSON.stringify(repliesTo(commit)),
+    JSON.stringify(commit.rows.map((row) => row.seq)),
     packWrite(commit.write),
   ];
 }
@@ -191,11 +182,11 @@ type Committed = Awaited<ReturnType<TurnStore["commit"]>>;
 
 export function unpackCommit(commit: TurnCommit, answer: CommitAnswer): Committed {
   if (answer === 0) return "fenced";
-  const [revision, waiting, firstId, firstStatus, platformId, isAmbiguous = false] = answer;
-  const chat = targetOf(commit);
-  if (firstStatus === "" || chat === undefined) return { parts: [], revision, waiting };
+  const [revision, waiting, firstId, firstStatus, platformId, isAmbiguous = false, elsewhere = []] = answer;
+  const { chat } = commit;
+  if (firstStatus === "") return { parts: elsewhere, revision, waiting };
   const rest = commit.delivery === "delivered" ? "sent" : "waiting";
-  const inReplyTo = repliesTo(commit);
+  const inReplyTo = commit.rows.map((row) => row.seq);
   const parts = commit.parts.map((content, place): OutboxPart => {
     const status = place === 0 ? firstStatus : rest;
     return {
@@ -215,7 +206,7 @@ export function unpackCommit(commit: TurnCommit, answer: CommitAnswer): Committe
       inReplyTo,
     };
   });
-  return { parts, revision, waiting };
+  return { parts: [...parts, ...elsewhere], revision, waiting };
 }
 
 export type SettleWire = readonly [

@@ -1,7 +1,8 @@
 /** Compares, at the end of a simulated world, what people said and heard with what the store keeps of it. */
 import type { ChatKey } from "../../core/chat-key.ts";
 import { textOf } from "../../core/content.ts";
-import type { HistoryEntry, InboxRow, OutboxPart, RunRecord } from "../../ports/store/records.ts";
+import type { RunRecord } from "../../ports/store/job-records.ts";
+import type { HistoryEntry, InboxRow, OutboxPart } from "../../ports/store/records.ts";
 import type { Store } from "../../ports/store/store.ts";
 import type { FakePlatform } from "../fake-channel.ts";
 import type { Account } from "./account.ts";

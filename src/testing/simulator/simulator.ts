@@ -70,7 +70,13 @@ const SETTLE_TURNS = 40;
 const YEARS_MS = 3 * 365 * 86_400_000;
 
 function limitsOf(dice: Dice, given: Partial<Limits> | undefined): Limits {
-  const retention = { eventRetentionMs: YEARS_MS, dedupeRetentionMs: YEARS_MS, inboxRetentionMs: YEARS_MS, historyRetentionMs: YEARS_MS };
+  const retention = {
+    eventRetentionMs: YEARS_MS,
+    dedupeRetentionMs: YEARS_MS,
+    inboxRetentionMs: YEARS_MS,
+    historyRetentionMs: YEARS_MS,
+    runRetentionMs: YEARS_MS,
+  };
   return {
     concurrentTurns: 2 + dice.roll(3, "slots"),
     inboxPerChat: 100,
@@ -80,6 +86,8 @@ function limitsOf(dice: Dice, given: Partial<Limits> | undefined): Limits {
     idleTimeoutMs: 20_000,
     drainTimeoutMs: 5_000,
     outboxMaxAgeMs: YEARS_MS,
+    jobsPerChat: 10,
+    catchUpPerSecond: 10,
     ...retention,
     ...given,
   };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { CHAT, HOUR_MS, START_MS, appendRequest, commandCommit, job, journalEntry, snapshotWrite, turnCommit } from "../store-rows.ts";
+import { CHAT, START_MS, appendRequest, commandCommit, instantClaim, job, journalEntry, snapshotWrite, turnCommit } from "../store-rows.ts";
 import { append, claim, parts, recordOf, say, take, textsOf, waitingTexts, type On } from "./law.ts";
 
 /** What stays after a stop, and what several owners of one database see of each other. */
@@ -48,21 +48,13 @@ function reopenLaws(on: On): void {
     "finds jobs, runs and cells again",
     on(async ({ store, reopen }) => {
       await store.jobs.put(job());
-      const request = {
-        jobId: "report",
-        instantMs: START_MS,
-        nextAtMs: START_MS + HOUR_MS,
-        runId: "run-1",
-        status: "running",
-        append: appendRequest({ chat: "cron:report" }),
-        atMs: START_MS,
-      } as const;
+      const request = instantClaim();
       await store.jobs.claimInstant(request);
       await store.kv.set("channel/telegram", "offset", { at: 42 });
       const before = [await store.jobs.get("report"), await store.jobs.runs("report", { limit: 10 })];
       const again = await reopen();
       expect([await again.jobs.get("report"), await again.jobs.runs("report", { limit: 10 })]).toEqual(before);
-      expect(await again.jobs.claimInstant({ ...request, runId: "run-2" })).toBe("gone");
+      expect(await again.jobs.claimInstant(instantClaim({ runId: "run-2" }))).toEqual({ status: "gone" });
       expect(await again.kv.get("channel/telegram", "offset")).toEqual({ at: 42 });
       expect((await claim(again, { chat: "cron:report" })).run).toMatchObject({ runId: "run-1", jobId: "report" });
     }),
@@ -129,18 +121,9 @@ function handleLaws(on: On): void {
       if (!second) return context.skip("this store has a single owner");
       const other = await second();
       await store.jobs.put(job());
-      const fire = (through: typeof store, runId: string) =>
-        through.jobs.claimInstant({
-          jobId: "report",
-          instantMs: START_MS,
-          nextAtMs: START_MS + HOUR_MS,
-          runId,
-          status: "running",
-          append: appendRequest({ chat: "cron:report" }),
-          atMs: START_MS,
-        });
+      const fire = (through: typeof store, runId: string) => through.jobs.claimInstant(instantClaim({ runId }));
       const results = await Promise.all([fire(store, "run-1"), fire(other, "run-2")]);
-      expect(results.filter((result) => result === "gone")).toHaveLength(1);
+      expect(results.filter((result) => result.status === "gone")).toHaveLength(1);
       expect(await waitingTexts(store, "cron:report")).toHaveLength(1);
     }),
   );

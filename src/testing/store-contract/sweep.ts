@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { textContent } from "../../core/content.ts";
-import type { Retention, Store } from "../../ports/store/store.ts";
+import type { Retention } from "../../ports/store/retention.ts";
+import type { Store } from "../../ports/store/store.ts";
 import { CHAT, HOUR_MS, OTHER_CHAT, START_MS, appendRequest, journalEntry, retention, turnCommit } from "../store-rows.ts";
 import { append, claim, parts, recordOf, say, textsOf, waitingTexts, type On } from "./law.ts";
 

@@ -1,0 +1,79 @@
+/** The claim of an instant: one transaction, and what follows from it in this process. */
+import type { ChatKey } from "../../core/chat-key.ts";
+import { textContent } from "../../core/content.ts";
+import { invariant } from "../../core/errors.ts";
+import type { JobRecord, RunPolicy, RunTrigger } from "../../ports/store/job-records.ts";
+import type { InstantClaim, InstantClaimed } from "../../ports/store/job-store.ts";
+import type { Intake } from "../intake.ts";
+import type { Kernel } from "../kernel.ts";
+
+export type ClaimRequest = Pick<InstantClaim, "fromMs" | "passed" | "instantMs" | "to"> & { readonly trigger: RunTrigger };
+
+export interface Claims {
+  /** @throws TransientError STORE_UNAVAILABLE, AmbiguousError when it may have been stored */
+  readonly claim: (job: JobRecord, request: ClaimRequest) => Promise<InstantClaimed>;
+}
+
+export function createClaims(
+  kernel: Pick<Kernel, "store" | "clock" | "random" | "lookSoon">,
+  intake: Intake,
+  parts: {
+    readonly aliasOf: (key: ChatKey) => ChatKey;
+    /** Turns of these runs are fenced off: their chats start again from their rows. */
+    readonly fencedOff: (runIds: readonly string[]) => void;
+  },
+): Claims {
+  const { store, clock, random } = kernel;
+
+  return {
+    claim: async (job, { trigger, ...request }) => {
+      const policy = policyOf(job, { runId: random.id(), trigger, chat: parts.aliasOf(job.chat) });
+      const plan = intake.plan([
+        {
+          chat: policy.chat,
+          address: "",
+          content: textContent(job.message),
+          sender: { id: `cron:${job.id}`, name: job.name },
+          turnClass: job.turnClass,
+          dedupe: undefined,
+          repliesWhenFull: false,
+        },
+      ]);
+      const [append] = plan.requests;
+      invariant(append, "a plan of one row has one request");
+      const { overlap } = job;
+      let claimed: InstantClaimed;
+      try {
+        claimed = await store.jobs.claimInstant({ jobId: job.id, ...request, policy, overlap, append, atMs: clock.now() });
+      } catch (error) {
+        plan.cancel();
+        // Perhaps it was stored: the row that waits then is found.
+        kernel.lookSoon();
+        throw error;
+      }
+      if (claimed.status !== "claimed") plan.cancel();
+      else {
+        if (claimed.replaced.length > 0) parts.fencedOff(claimed.replaced);
+        plan.finish([claimed.appended]);
+      }
+      return claimed;
+    },
+  };
+}
+
+function policyOf(job: JobRecord, facts: Pick<RunPolicy, "runId" | "trigger" | "chat">): RunPolicy {
+  const { deliverTo, owner } = job;
+  return {
+    ...facts,
+    jobId: job.id,
+    jobName: job.name,
+    deliverTo,
+    deliverWhen: job.deliverWhen,
+    silence: job.silence,
+    attempts: job.attempts,
+    backoffMs: job.backoffMs,
+    timeoutMs: job.timeoutMs,
+    disableAfter: job.disableAfter,
+    alertTo: deliverTo.length > 0 ? deliverTo : owner === undefined ? [] : [owner],
+  };
+}
