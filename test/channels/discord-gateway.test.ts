@@ -303,6 +303,7 @@ describe("discord gateway", () => {
       await server.until(() => server.gateway.open() === 0);
       await channel.start(host);
       await opened(2);
+      expect(count("connection.lost")).toBe(0);
     });
   });
 
@@ -325,7 +326,7 @@ describe("discord gateway", () => {
         { author: 3, id: "1", channel_id: "2", content: {} },
         { roles: 1, threads: [null] },
       ])
-        server.push(t, d as Record<string, unknown>);
+        server.push(t, d);
     }
     server.say("still here");
     await host.until(() => host.stored().length === 1);

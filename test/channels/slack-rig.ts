@@ -1,3 +1,4 @@
+import type { SlackAdapterConfig } from "@chat-adapter/slack";
 import { createServer } from "node:http";
 import type { IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -51,19 +52,19 @@ export interface SlackRig {
 /** Slack, the real adapter and the bridge, joined over sockets. */
 export async function openSlackRig(options: Partial<ChatSdkOptions> = {}, server: Partial<SlackServerOptions> = {}): Promise<SlackRig> {
   const slack = await openSlackServer({ clock: systemClock, ...server });
+  const adapterOptions: SlackAdapterConfig = {
+    botToken: slack.token,
+    signingSecret: slack.signingSecret,
+    apiUrl: slack.apiUrl,
+    fileTransport: slack.fileTransport,
+  };
   const channel = createChatSdkChannel({
     name: "slack",
     adapter: "@chat-adapter/slack",
     allow: ["*"],
     clock: systemClock,
     ...options,
-    options: {
-      botToken: slack.token,
-      signingSecret: slack.signingSecret,
-      apiUrl: slack.apiUrl,
-      fileTransport: slack.fileTransport,
-      ...options.options,
-    },
+    options: { ...adapterOptions, ...options.options },
   });
   const mount = await mountWebhook(channel);
   slack.events.connect(mount.url);

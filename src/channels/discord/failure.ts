@@ -115,7 +115,7 @@ export function deliveryError(failure: Failure, what: string): TerminalError | T
     }
     case "garbled":
       // 503 says that nobody was there to take it, whoever says it.
-      return failure.status < 500 || failure.status === 503 ? notTaken(said) : unknown();
+      return (failure.status >= 400 && failure.status < 500) || failure.status === 503 ? notTaken(said) : unknown();
     case "answered": {
       const { status, code } = failure;
       if (status === 503) return notTaken(said);

@@ -88,7 +88,8 @@ export function createStream(context: StreamContext, entry: Entry, isNew: boolea
 
   /** Stores a batch, then the cursor. False: stopped before. */
   const commit = async (items: readonly StreamItem[]): Promise<boolean> => {
-    const fresh = items.filter(({ id, message }) => message !== undefined && !recent.has(id));
+    const batch = new Map(items.filter(({ id, message }) => message !== undefined && !recent.has(id)).map((item) => [item.id, item]));
+    const fresh = [...batch.values()];
     if (fresh.length > 0) {
       const inbound = fresh.map(({ message }) => message).filter((message) => message !== undefined);
       const outcomes = await untilStored(context, "messages", () => host.accept(inbound));
