@@ -6,6 +6,8 @@ export { openSimulation } from "./simulation.ts";
 export type { Said, Simulation, SimulationSetup } from "./simulation.ts";
 export { digestOf, simulate } from "./simulator/simulator.ts";
 export type { SimulationOptions, SimulationResult, SimulatedStore } from "./simulator/simulator.ts";
+export { openSlackServer } from "./slack-server.ts";
+export type { SlackFault, SlackServer } from "./slack-server.ts";
 export { openTelegramServer } from "./telegram-server.ts";
 export { openWhatsAppServer } from "./whatsapp-server.ts";
 export type { WhatsAppFault, WhatsAppServer } from "./whatsapp-server.ts";

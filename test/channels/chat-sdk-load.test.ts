@@ -76,7 +76,7 @@ describe("advice", () => {
   });
 
   it("names the options that the factory refuses, without secrets, and a later start may succeed", async () => {
-    channel = make({ adapter: `${FOLDER}/one.ts`, options: { refuse: true, ring: "feather-0123456789" } });
+    channel = make({ adapter: `${FOLDER}/one.ts#${one.createPigeonAdapter.name}`, options: { refuse: true, ring: "feather-0123456789" } });
     await expect(channel.start(createRecordingHost("birds"))).rejects.toMatchObject({
       path: "options",
       message: expect.stringMatching(/refuse is not for pigeons, nor is <secret>; correct them$/) as string,
