@@ -72,11 +72,11 @@ function start(): Daemon {
   return rig.start({ TELEGRAM_BOT_TOKEN: TOKEN, SATIBOT_ALLOW: "*" });
 }
 
-/** A person writes and hears the next answer. */
-async function ask(text: string, userId = USER): Promise<string | undefined> {
+/** A person writes, if there is a text, and hears what comes next. */
+async function ask(text: string | undefined, userId = USER): Promise<string | undefined> {
   const client = telegram?.getClient(TOKEN, { timeout: 10_000, userId, chatId: userId });
   if (!client) throw new Error("telegram is away");
-  await client.sendMessage(client.makeMessage(text));
+  if (text !== undefined) await client.sendMessage(client.makeMessage(text));
   const { result } = (await client.getUpdates()) as { readonly result: readonly { readonly message: { readonly text: string } }[] };
   return result.map((update) => update.message.text).join(" | ");
 }
@@ -153,10 +153,18 @@ it(
     expect(await ask(`/start ${code.replace("-", "")}`)).toContain("Hello!");
     expect(await ask("hello")).toBe("You said: hello");
 
+    // The owner is asked about the next stranger, and lets them in without leaving the chat.
+    expect(await ask("knock knock", 8)).toContain("Its owner has been asked");
+    expect(await ask(undefined)).toContain("To let them in: /approve 8");
+    expect(await ask("/approve 8")).toContain("may write now and has been told");
+    expect(await ask(undefined, 8)).toContain("You are let in.");
+    expect(await ask("at last", 8)).toBe("You said: at last");
+
     const list = await rig.cli(["pair", "list"]);
     expect(list.stdout).toMatch(/telegram +1 .*owner/);
     expect(list.stdout).toMatch(/telegram +7 .*asks/);
     expect((await rig.cli(["pair", "approve", "telegram", "7"])).stdout).toBe("7 may write over telegram now.\n");
+    expect(await ask(undefined, 7)).toContain("You are let in.");
     expect(await ask("hello again", 7)).toBe("You said: hello again");
     expect((await rig.cli(["pair", "revoke", "telegram", "7"])).code).toBe(0);
     expect(await rig.cli(["pair", "revoke", "telegram", "7"])).toMatchObject({ code: 1, stderr: expect.stringContaining("pair list") });
