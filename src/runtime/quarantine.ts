@@ -6,11 +6,11 @@ import { CHAT_SCHEMA_VERSION, type chatMachine, type ChatContext } from "../../m
 import type { ChatKey } from "../core/chat-key.ts";
 import { textContent, type Content } from "../core/content.ts";
 import type { ErrorNote } from "../core/errors.ts";
-import type { ChatRecord, OutboxPart } from "../ports/store/records.ts";
+import type { ChatRecord, OpenTurn, OutboxPart } from "../ports/store/records.ts";
 import type { SnapshotWrite } from "../ports/store/store.ts";
 import type { Chats } from "./chats.ts";
 import { pause, type Kernel } from "./kernel.ts";
-import { publishPart, type Outgoing } from "./turn-commit.ts";
+import { publishPart, type Outgoing, type RunObserver } from "./turn-commit.ts";
 
 /** Of a chat whose person is being told, before its row says so: the group of the notice. Absent otherwise. */
 const TOLD = "quarantine-told";
@@ -20,7 +20,7 @@ const AGAIN_MS = 5_000;
 
 export function createQuarantine(
   kernel: Kernel,
-  parts: { readonly chats: () => Chats; readonly outgoing: () => Outgoing },
+  parts: { readonly chats: () => Chats; readonly outgoing: () => Outgoing; readonly runs: () => RunObserver },
 ): (key: ChatKey, error: ErrorNote) => void {
   const { store, clock, log, random, limits } = kernel;
   const underWay = new Set<ChatKey>();
@@ -46,29 +46,36 @@ export function createQuarantine(
   };
 
   /** With the turn, the notice and the quarantine are one commit. */
-  const failTurn = async (record: ChatRecord, turnId: string, error: ErrorNote, write: SnapshotWrite): Promise<"done" | "fenced"> => {
+  const failTurn = async (record: ChatRecord, turn: OpenTurn, error: ErrorNote, write: SnapshotWrite): Promise<"done" | "fenced"> => {
     const { key, fence } = record;
+    const policy = turn.runId === undefined ? undefined : await store.jobs.policy(turn.runId);
     const result = await store.turns.fail({
       chat: key,
       fence,
-      turnId,
+      turnId: turn.turnId,
       error,
       outcome: "quarantine",
       reply: noticeOf(error),
       delivered: parts.outgoing().wayOf(key).isDelivered,
-      run: undefined,
+      // A job whose chat is put aside would go on for nobody.
+      run: policy && parts.runs().aside(policy, error),
       write,
       atMs: clock.now(),
     });
     if (result === "fenced") return "fenced";
-    publish(key, result.parts);
+    const isNotice = (part: OutboxPart): boolean => part.turnId === `${turn.turnId}.error`;
+    publish(key, result.parts.filter(isNotice));
+    if (policy) {
+      const said = result.parts.filter((part) => !isNotice(part));
+      parts.runs().ended(policy, said, { isJobDisabled: result.isJobDisabled ?? false });
+    }
     return "done";
   };
 
   const setAside = async (record: ChatRecord, error: ErrorNote, isFrozen: boolean): Promise<"done" | "fenced"> => {
     const { key, fence, openTurn } = record;
     const write = quarantinedWrite(record, error, limits.turnTimeoutMs, clock.now());
-    if (openTurn && !isFrozen) return failTurn(record, openTurn.turnId, error, write);
+    if (openTurn && !isFrozen) return failTurn(record, openTurn, error, write);
     await tell(key, error);
     // What cannot be read is left as it is; the row says why.
     const result = await store.chats.park(key, fence, isFrozen ? { ...write, snapshot: undefined } : write);

@@ -36,6 +36,8 @@ export interface RunObserver {
   readonly ownReplies: (run: RunPolicy, replies: readonly Content[]) => readonly Content[];
   readonly end: (run: RunPolicy, replies: readonly Content[]) => RunEnd;
   readonly failure: (run: RunPolicy, error: ErrorNote) => RunFailure;
+  /** Its turn is put aside with its chat: the job is disabled at once. */
+  readonly aside: (run: RunPolicy, error: ErrorNote) => RunFailure;
   /** After the commit; `parts` are all that it stored, of which those of the chat `sentBy` are on their way already. */
   readonly ended: (
     run: RunPolicy,

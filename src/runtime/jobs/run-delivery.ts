@@ -29,3 +29,11 @@ export function disabledAlert(run: RunPolicy, error: ErrorNote): Content {
       `Switch it on again with \`/cron resume ${jobId}\` or \`satibot cron resume ${jobId}\`.`,
   );
 }
+
+/** Tells that the job is disabled because its turn was put aside with its chat. */
+export function asideAlert({ jobName, jobId, chat }: RunPolicy, error: ErrorNote): Content {
+  return textContent(
+    `The cron job "${jobName}" is switched off: its last run had to be put aside (${error.code}: ${error.message}). ` +
+      `\`satibot chats retry ${chat} --skip\` brings its chat back without that run, \`satibot cron resume ${jobId}\` switches it on again.`,
+  );
+}

@@ -5,7 +5,7 @@ import type { RunTarget } from "../../ports/store/job-store.ts";
 import type { OutboxPart } from "../../ports/store/records.ts";
 import type { Kernel } from "../kernel.ts";
 import { piecesOf, type Outgoing, type RunObserver } from "../turn-commit.ts";
-import { disabledAlert, failureNotice, saidBy } from "./run-delivery.ts";
+import { asideAlert, disabledAlert, failureNotice, saidBy } from "./run-delivery.ts";
 
 export interface RunWatch extends RunObserver {
   /** A part has its end; `isLast` of its group. */
@@ -64,6 +64,10 @@ export function createRunWatch(
       notice: targetsOf(run.deliverTo, [failureNotice(run, error)]),
       alert: targetsOf(run.alertTo, [disabledAlert(run, error)]),
     }),
+    aside: (run, error) => {
+      const alert = targetsOf(run.alertTo, [asideAlert(run, error)]);
+      return { runId: run.runId, notice: alert, alert, disables: true };
+    },
     ended: (run, stored, { sentBy, isJobDisabled }) => {
       const unsettled = stored.filter((part) => part.status !== "sent");
       if (unsettled.length > 0) watch(run.jobId, unsettled);
@@ -75,7 +79,10 @@ export function createRunWatch(
           );
       }
       if (isJobDisabled) {
-        log.error({ job: run.jobId, failures: run.disableAfter }, "cron job disabled after too many failed runs in a row");
+        log.error(
+          { job: run.jobId, failures: run.disableAfter },
+          "cron job disabled: too many of its runs failed, or its chat was put aside",
+        );
         parts.disabled(run.jobId);
       }
       tell(run.jobId, { type: "run.ended", delivers: unsettled.length > 0 });
