@@ -147,7 +147,7 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
         drafts.forget(key);
         turnQueue.release(key);
       },
-      quarantine: createQuarantine(kernel, { chats: () => chats, outgoing: () => outgoing }),
+      quarantine: createQuarantine(kernel, { chats: () => chats, outgoing: () => outgoing, runs: () => jobs.runs }),
     },
   );
   const commands = createCommands(

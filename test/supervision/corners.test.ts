@@ -104,6 +104,9 @@ it("puts a chat aside once when it is told so twice", async () => {
   const quarantine = createQuarantine(kernel as Kernel, {
     chats: () => chats as Chats,
     outgoing: () => ({ wayOf: () => ({ isDelivered: true, maxUnits: 1_000 }), reserve: () => false, cancel: silent, stored: silent }),
+    runs: () => {
+      throw new Error("this chat has no cron run");
+    },
   });
   const error = { code: "SNAPSHOT_UNREADABLE", message: "not that" };
   quarantine(BAD, error);
