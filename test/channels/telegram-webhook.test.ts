@@ -291,4 +291,59 @@ describe("telegram webhook", () => {
     await clock.untilPending(30_000);
     expect(server.calls("deleteWebhook")).toBe(0);
   });
+
+  describe("looked at every five minutes", () => {
+    const LOOK_MS = 300_000;
+    const elsewhere = "https://elsewhere.example.org/hook";
+    const byOther = (call: string): Promise<Response> => fetch(`${server.apiRoot}/bot${server.token}/${call}`);
+    const look = async (): Promise<void> => {
+      const looks = server.calls("getWebhookInfo");
+      await clock.untilPending(LOOK_MS);
+      clock.pass(LOOK_MS);
+      await server.until(() => server.calls("getWebhookInfo") > looks);
+      await clock.untilPending(LOOK_MS);
+    };
+    const last = (): unknown => host.reports().at(-1);
+
+    it("is set again when somebody removed it, after telling", async () => {
+      await start();
+      await look();
+      expect(last()).toMatchObject({ type: "connection.opened" });
+      await byOther("deleteWebhook");
+      await look();
+      expect(last()).toMatchObject({ type: "connection.conflicted", error: { message: expect.stringContaining("was removed") } });
+      expect(server.webhook()).toBeUndefined();
+      await look();
+      expect(last()).toEqual({ type: "traffic.seen" });
+      server.say("back");
+      await server.until(() => server.unconfirmed().length === 0);
+      expect(texts()).toEqual(["back"]);
+    });
+
+    it("is left to who set it elsewhere, and comes back once that is gone", async () => {
+      await start();
+      await byOther(`setWebhook?url=${elsewhere}`);
+      for (let round = 0; round < 3; round += 1) await look();
+      expect(last()).toMatchObject({
+        type: "connection.conflicted",
+        error: { message: expect.stringContaining("elsewhere.example.org;") },
+      });
+      expect(server.webhook()?.url).toBe(elsewhere);
+      await byOther("deleteWebhook");
+      await look();
+      expect(server.webhook()?.url).toBe(`${door.url}/webhooks/telegram`);
+    });
+
+    it("is looked at again after a look that failed, and no more once the token is refused", async () => {
+      await start();
+      server.fail({ kind: "html", status: 502 }, { method: "getWebhookInfo" });
+      await look();
+      expect(last()).toMatchObject({ type: "connection.opened" });
+      server.fail({ kind: "error", status: 401, description: "Unauthorized" }, { method: "getWebhookInfo" });
+      clock.pass(LOOK_MS);
+      await host.until(() => host.reports().at(-1)?.type === "connection.refused");
+      await channel.stop();
+      expect(clock.pending()).toEqual([]);
+    });
+  });
 });

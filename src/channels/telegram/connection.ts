@@ -20,7 +20,9 @@ import { poll } from "./poller.ts";
 import { createPressAnswers } from "./presses.ts";
 import { createReceiver } from "./receiver.ts";
 import { register, unregister } from "./registration.ts";
+import type { RegistrationOptions } from "./registration.ts";
 import type { BotIdentity, TranslateOptions } from "./translate.ts";
+import { watchWebhook } from "./watch.ts";
 
 /** Longest that `stop` waits for a commit under way. */
 const STOP_MS_MAX = 10_000;
@@ -83,9 +85,11 @@ export function openConnection(options: ConnectionOptions): Connection {
     return undefined;
   };
 
+  const registrationOf = (bot: BotIdentity): RegistrationOptions => ({ api, host, botId: bot.id, name, signal, log });
+
   /** Sets or removes the webhook, as the mode asks. False: it ends here, and the reason is reported. */
   const settleWebhook = async (bot: BotIdentity): Promise<boolean> => {
-    const registration = { api, host, botId: bot.id, name, signal, log };
+    const registration = registrationOf(bot);
     try {
       if (!webhook) await unregister(registration);
       else if (webhook.url !== undefined) await register(registration, webhook.url, webhook.secretToken);
@@ -121,6 +125,10 @@ export function openConnection(options: ConnectionOptions): Connection {
       isAbandoned: () => isAbandoned,
     };
     if (!webhook) await poll(options, offset);
+    else if (webhook.url !== undefined) {
+      const { url, secretToken } = webhook;
+      await watchWebhook({ registration: registrationOf(bot), host, clock, redact, fate, url, secretToken });
+    }
     await menu;
   };
 
