@@ -311,7 +311,7 @@ describe("telegram delivery", () => {
     it("names the place of an option whose id is too long, and lists options that no button can carry", async () => {
       const questionId = "7a1e9d2c-0000-4000-8000-000000000000";
       await send([{ ...buttons, questionId, options: [{ id: "x".repeat(60), label: "A long one that has a row of its own" }] }]);
-      expect(server.sends()[0]?.payload.reply_markup).toMatchObject({ inline_keyboard: [[{ callback_data: `q36:${questionId}#0` }]] });
+      expect(server.sends()[0]?.payload.reply_markup).toMatchObject({ inline_keyboard: [[{ callback_data: `p36:${questionId}0` }]] });
       await send([{ ...buttons, questionId: "x".repeat(64) }]);
       expect(server.sends()[1]?.text).toBe("• Yes\n• No");
     });

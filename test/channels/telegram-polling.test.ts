@@ -331,7 +331,7 @@ describe("telegram polling", () => {
     server.press(markup.inline_keyboard[0]?.[0]?.callback_data ?? "");
     await channel.start(host);
     await server.until(() => server.calls("answerCallbackQuery") === 1);
-    expect(texts()).toEqual(["worse", "better", "Yes"]);
+    expect(texts()).toEqual(["worse", "better", "y"]);
     expect(host.stored()[1]?.editOf).toBe(host.stored()[0]?.externalId);
     expect(host.stored()[2]?.questionId).toBe("q-1");
   });

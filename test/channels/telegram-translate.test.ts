@@ -233,7 +233,7 @@ describe("telegram edits", () => {
 });
 
 describe("telegram button presses", () => {
-  it("answer the question with the label", () => {
+  it("answer the question with the id of the option", () => {
     expect(press({ data: "q2:abyes" })).toEqual({
       kind: "message",
       pressId: "p1",
@@ -241,7 +241,7 @@ describe("telegram button presses", () => {
         chat: "telegram:7",
         address: "7",
         externalId: "1:press:p1",
-        content: [{ type: "text", text: "Yes" }],
+        content: [{ type: "text", text: "yes" }],
         questionId: "ab",
         sender: { id: "7", name: "Ada L" },
         identities: ["7", "@ada_l"],
@@ -250,10 +250,16 @@ describe("telegram button presses", () => {
     });
   });
 
-  it("answer with the option's id where the message is no longer shown", () => {
+  it("answer the same where the message is no longer shown", () => {
     expect(press({ data: "q2:abyes", message: { chat: PRIVATE, message_id: 5, date: 0 } })).toMatchObject({
       message: { questionId: "ab", content: [{ text: "yes" }] },
     });
+  });
+
+  it("answer with the label of an option whose id no button can carry", () => {
+    const reply_markup = { inline_keyboard: [[{ text: "A long one", callback_data: "p2:ab0" }]] };
+    const message = { chat: PRIVATE, message_id: 5, date: 1, reply_markup };
+    expect(press({ data: "p2:ab0", message })).toMatchObject({ message: { questionId: "ab", content: [{ text: "A long one" }] } });
   });
 
   it("of somebody else's button are plain messages", () => {

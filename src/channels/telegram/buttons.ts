@@ -1,6 +1,6 @@
 /**
  * Buttons as an inline keyboard, and presses as answers. What a button calls back with must fit into 64 bytes: `q<n>:` and the question id
- * of n units, then the option's id, or `#` and its place where the id is too long.
+ * of n units, then the option's id; where that is too long, `p<n>:`, the question id and the option's place.
  * @see https://core.telegram.org/bots/api#inlinekeyboardbutton
  */
 import type { CallbackQuery, InlineKeyboardButton, InlineKeyboardMarkup } from "grammy/types";
@@ -19,8 +19,8 @@ export function keyboardOf({ questionId, options }: ButtonsPart): InlineKeyboard
   const buttons: InlineKeyboardButton[] = [];
   for (const [place, { id, label }] of options.entries()) {
     const text = label.trim() === "" ? id : label;
-    const question = `q${questionId.length}:${questionId}`;
-    const data = [`${question}${id}`, `${question}#${place}`].find((one) => Buffer.byteLength(one) <= DATA_BYTES_MAX);
+    const question = `${questionId.length}:${questionId}`;
+    const data = [`q${question}${id}`, `p${question}${place}`].find((one) => Buffer.byteLength(one) <= DATA_BYTES_MAX);
     if (data === undefined || text.trim() === "") return undefined;
     buttons.push({ text, callback_data: data });
   }
@@ -30,7 +30,7 @@ export function keyboardOf({ questionId, options }: ButtonsPart): InlineKeyboard
 }
 
 export interface Press {
-  /** The label that was pressed, as the person would have typed it. */
+  /** The option's id; its label where a button cannot carry the id or is not ours. */
   readonly text: string;
   /** Absent for a button that is not ours. */
   readonly questionId?: string;
@@ -41,9 +41,9 @@ export function pressOf({ data, message }: CallbackQuery): Press | undefined {
   if (data === undefined || data === "") return undefined;
   const keyboard = message && "reply_markup" in message ? message.reply_markup?.inline_keyboard : undefined;
   const label = keyboard?.flat().find((button) => "callback_data" in button && button.callback_data === data)?.text;
-  const length = /^q(\d{1,2}):/.exec(data);
-  const start = length?.[0].length ?? 0;
-  const end = start + Number(length?.[1] ?? 0);
-  if (end === start || end > data.length) return { text: label ?? data };
-  return { text: label ?? data.slice(end), questionId: data.slice(start, end) };
+  const [head = "", sign, length] = /^([qp])(\d{1,2}):/.exec(data) ?? [];
+  const end = head.length + Number(length ?? 0);
+  if (end === head.length || end >= data.length) return { text: label ?? data };
+  const option = data.slice(end);
+  return { text: sign === "p" ? (label ?? option) : option, questionId: data.slice(head.length, end) };
 }
