@@ -4,6 +4,7 @@ import type { WebhookOptions } from "chat";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createChatSdkChannel } from "../../src/channels/chat-sdk/channel.ts";
 import type { ChatSdkChannel, ChatSdkOptions } from "../../src/channels/chat-sdk/channel.ts";
+import { bodyHash } from "../../src/core/body-hash.ts";
 import { textContent, textOf } from "../../src/core/content.ts";
 import { AmbiguousError, TransientError } from "../../src/core/errors.ts";
 import { createRecordingHost } from "../../src/testing/channel-contract.ts";
@@ -124,6 +125,28 @@ describe("a request", () => {
       void pigeon.chat().handleIncomingMessage(pigeon, "pigeon:home", messageOf(one!));
     };
     expect(await status(letter("1"))).toBe(503);
+  });
+
+  it("is refused when what the adapter wants to remember is not kept, unless it never could be", async () => {
+    await start();
+    const { save } = host;
+    Object.assign(host, { save: away });
+    pigeon.dispatch = async ([one]) => {
+      await pigeon.chat().getState().set("cursor", one?.id);
+      await pigeon.chat().processMessage(pigeon, "pigeon:home", messageOf(one!));
+    };
+    expect(await status(letter("1"))).toBe(503);
+    Object.assign(host, { save });
+    expect(await status(letter("1"))).toBe(200);
+    expect(await pigeon.chat().getState().get("cursor")).toBe("1");
+    // More lasting values than one cell of 128 holds.
+    const isCrowded = (key: string): boolean => Number.parseInt(bodyHash(`value:${key}`).slice(0, 8), 16) % 128 === 0;
+    const crowd = Array.from({ length: 40_000 }, (_, n) => `k${n}`).filter(isCrowded);
+    expect(crowd.length).toBeGreaterThan(130);
+    pigeon.dispatch = async () => {
+      for (const key of crowd.slice(0, 130)) await pigeon.chat().getState().set(key, 1);
+    };
+    expect(await status()).toBe(200);
   });
 
   it("is given up after a while when the adapter never ends, and what it brings later is still stored", async () => {

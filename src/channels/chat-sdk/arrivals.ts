@@ -125,7 +125,9 @@ export function createArrivals({ host, scopes, counters, clock, ending, mask, na
       if (waiting >= WAITING_MAX) {
         const error = new TransientError("CHANNEL_UNAVAILABLE", `${name}: ${WAITING_MAX} events are on their way; send this one again`);
         scope?.fail(error);
-        return Promise.reject(error);
+        const refused = Promise.reject<void>(error);
+        refused.catch(() => undefined);
+        return refused;
       }
       waiting += 1;
       const reading = Promise.resolve().then(read);

@@ -32,8 +32,8 @@ export function createChatInstance(options: InstanceOptions): ChatInstance {
 
   const take = (threadId: string, webhook: WebhookOptions | undefined, read: () => Promise<Translation>): Promise<void> => {
     const task = arrivals.take(threadId, read);
-    // The SDK's contract; an adapter may have put its own function in place of the one it was given.
-    webhook?.waitUntil?.(webhook.propagateHandlerErrors ? task : task.catch(() => undefined));
+    // The SDK's contract, in case an adapter has put its own function in place of ours; what becomes of it the request knows already.
+    webhook?.waitUntil?.(task.catch(() => undefined));
     return task;
   };
   const takeMessage = (adapter: Adapter, threadId: string, source: Source, isEdit: boolean, webhook?: WebhookOptions): Promise<void> =>
