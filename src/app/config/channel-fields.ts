@@ -110,6 +110,10 @@ export const chatSdk = z.strictObject(
       .optional(),
     groups: groupMode.optional(),
     textUnits: wholeNumber("Longest text of one message, where it is not that of a known adapter.", 100, 100_000).optional(),
+    canEdit: z
+      .boolean({ error: "must be true or false" })
+      .meta({ description: "Whether the platform lets a bot edit its messages, as streamed replies need; known of Slack." })
+      .optional(),
     ...access,
   },
   mapping,
