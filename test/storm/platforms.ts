@@ -35,7 +35,7 @@ async function openTelegram(clock: Clock): Promise<StormPlatform> {
     say: (person, text) => void server.say(text, { chatId: 1_000 + person, userId: 1_000 + person }),
     shown: (person) => server.shown(1_000 + person).map(({ text }) => text),
     disturb: (roll) => {
-      const times = 1 + roll(4);
+      const times = 1 + roll(2);
       switch (roll(7)) {
         case 0:
           server.fail({ kind: "cut" }, { method: "getUpdates", times });

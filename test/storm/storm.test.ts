@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { storm } from "./storm.ts";
 
-it("loses, doubles and reorders nothing on any platform, whatever their connections do", { timeout: 120_000 }, async () => {
+it("loses, doubles and reorders nothing on any platform, whatever their connections do", { timeout: 240_000 }, async () => {
   const seed = Number(process.env.STORM_SEED ?? Math.floor(Math.random() * 1_000_000));
   const result = await storm({ seed, seconds: 10 });
   expect(result.violations, `STORM_SEED=${seed} npx vitest run test/storm repeats what people do and what fails`).toEqual([]);

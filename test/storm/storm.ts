@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import type { Agent } from "../../src/ports/agent.ts";
+import type { Log } from "../../src/ports/log.ts";
 import { createGateway } from "../../src/app/gateway.ts";
 import { createSystemClock } from "../../src/app/system-clock.ts";
 import { createSeededRandom } from "../../src/testing/seeded-random.ts";
@@ -35,7 +36,7 @@ export interface StormResult {
 }
 
 /** Longest that the end of the storm is waited for. */
-const SETTLE_MS = 60_000;
+const SETTLE_MS = 180_000;
 const LOOK_EVERY_MS = 250;
 
 const echo: Agent = async function* (turn) {
@@ -55,6 +56,7 @@ export async function storm({ seed, seconds, people = 6, pauseMs = 120, onTick }
     channels: { ...Object.fromEntries(platforms.map(({ name, options }) => [name, options])), web: false },
     http: { port: 0 },
     limits: { inboxPerChat: 10_000 },
+    log: logTo(onTick),
   });
   const delay = monitorEventLoopDelay({ resolution: 5 });
   try {
@@ -104,6 +106,8 @@ export async function storm({ seed, seconds, people = 6, pauseMs = 120, onTick }
 
     const violations: string[] = [];
     let repeated = 0;
+    for (const { name, state, since, reason } of isAnswered() ? [] : (await gateway.status()).channels)
+      violations.push(`${name} is ${state} since ${Math.round((clock.now() - since) / 1_000)} s: ${reason ?? "no reason"}`);
     for (const platform of platforms) {
       if (platform.unconfirmed() > 0) violations.push(`${platform.name} still offers ${platform.unconfirmed()} messages`);
       const marked = await markedTexts(gateway, platform.name);
@@ -129,6 +133,11 @@ export async function storm({ seed, seconds, people = 6, pauseMs = 120, onTick }
     await Promise.all(platforms.map((platform) => platform.close()));
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+function logTo(onTick: StormOptions["onTick"]): Log {
+  const line = (facts: object, text: string): void => onTick?.(`${text} ${JSON.stringify(facts)}`);
+  return { debug: () => undefined, info: line, warn: line, error: line };
 }
 
 async function untilTrue(pause: (ms: number) => Promise<void>, isTrue: () => Promise<boolean>, limitMs: number): Promise<void> {
