@@ -108,10 +108,7 @@ async function pathOf({ api, redact }: FileSurroundings, ref: string, { maxBytes
       throw unavailable(ref, failure.text, failure.kind === "answered" ? failure.retryAfterMs : undefined);
     }
     if (/too big/i.test(failure.text)) {
-      throw new TerminalError(
-        "TOO_LARGE",
-        `telegram file ${ref.slice(0, 40)}: bots can fetch at most 20 MB; ask for a smaller one, or run a Bot API server of your own`,
-      );
+      throw new TerminalError("TOO_LARGE", `telegram file ${ref.slice(0, 40)}: bots can fetch at most 20 MB; ask for a smaller one`);
     }
     throw gone(ref, failure.text);
   }
