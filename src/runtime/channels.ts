@@ -59,6 +59,7 @@ export function createChannels(
     readonly changed: (name: string, isOnline: boolean) => void;
     readonly commands: readonly CommandInfo[];
     readonly moved: ChannelHost["moved"];
+    readonly receive: ChannelHost["receive"];
   },
 ): Channels {
   const { store, clock, random, log, queue } = kernel;
@@ -105,10 +106,7 @@ export function createChannels(
       remove: (cell) => store.kv.remove(`channel/${name}`, cell),
       commands: ways.commands,
       moved: ways.moved,
-      receive: (receipts) =>
-        store.outbox.receive(
-          receipts.map(({ chat, platformId, status, atMs, error }) => ({ chat, platformId, receipt: { status, atMs }, error })),
-        ),
+      receive: ways.receive,
     };
   };
 

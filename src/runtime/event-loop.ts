@@ -37,6 +37,7 @@ import type { Kernel } from "./kernel.ts";
 import { createMaintenance } from "./maintenance.ts";
 import { createOutboxControl } from "./outbox-control.ts";
 import { createPacer } from "./pacer.ts";
+import { createReceipts } from "./receipts.ts";
 import { createQuarantine } from "./quarantine.ts";
 import { FORBIDDEN_CLOCK, createSchedulingQueue, installScheduler } from "./scheduler.ts";
 import { streamChat } from "./stream.ts";
@@ -187,6 +188,7 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
         intake.accept,
       ),
     moved: aliases.move,
+    receive: createReceipts(kernel),
     opened: access.opened,
     changed: (name, isOnline) => deliveries.channelChanged(name, isOnline),
     commands: MENU,

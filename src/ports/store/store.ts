@@ -269,6 +269,14 @@ export type SendOutcome =
 
 export type Orphan = "unsent" | "unknown";
 
+/** What a platform says of a part that it took. */
+export interface ReceiptRow {
+  readonly chat: ChatKey;
+  readonly platformId: string;
+  readonly receipt: PartReceipt;
+  readonly error?: ErrorNote;
+}
+
 /** The beginning of a reply, shown while its turn still runs. */
 export interface DraftRequest {
   readonly chat: ChatKey;
@@ -297,10 +305,8 @@ export interface OutboxStore {
    * turn puts the first part of the reply in its place, with its platform id; any other end of the turn leaves it as a part marked interrupted.
    */
   readonly draft: (request: DraftRequest) => Promise<OutboxPart | "busy" | "fenced">;
-  /** Keeps receipts on the newest parts of their chats; a `failed` one makes a sent part dead. Of parts not known nothing is kept. */
-  readonly receive: (
-    receipts: readonly { readonly chat: ChatKey; readonly platformId: string; readonly receipt: PartReceipt; readonly error?: ErrorNote }[],
-  ) => Promise<void>;
+  /** Keeps receipts on the newest parts of their chats; a `failed` one makes a sent part dead. Answers the places of those whose part is not known. */
+  readonly receive: (receipts: readonly ReceiptRow[]) => Promise<readonly number[]>;
   /**
    * Marks the chat's first unsettled part as `sending` (attempt + 1) when it may be tried at `atMs`; parts older than `maxAgeMs` expire first.
    * `later`: it may be tried at that instant. `orphan`: what a part found `sending` already is to this caller, who sends one part of a chat

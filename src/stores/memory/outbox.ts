@@ -2,7 +2,7 @@
 import type { ChatKey } from "../../core/chat-key.ts";
 import type { Content } from "../../core/content.ts";
 import type { OutboxPart, Page, PageRequest, PartStatus } from "../../ports/store/records.ts";
-import type { OutboxStore, SendOutcome, TakeResult } from "../../ports/store/store.ts";
+import type { OutboxStore, ReceiptRow, SendOutcome, TakeResult } from "../../ports/store/store.ts";
 import { refuseDraft, type Shown } from "./drafts.ts";
 import { findOrdered, insertOrdered, placeFrom, removeOrdered } from "./ordered.ts";
 import { notePart } from "./runs.ts";
@@ -242,9 +242,11 @@ export function after(disk: Disk, key: ChatKey, id: string, limit: number): read
 /** A later word of lower rank, which platforms may send out of order, changes nothing. */
 const RANKS = { delivered: 1, read: 2, failed: 3 } as const;
 
-export function receive(disk: Disk, receipts: Parameters<OutboxStore["receive"]>[0]): void {
-  for (const { chat: key, platformId, receipt, error } of receipts) {
+export function receive(disk: Disk, receipts: readonly ReceiptRow[]): readonly number[] {
+  const unknown: number[] = [];
+  for (const [place, { chat: key, platformId, receipt, error }] of receipts.entries()) {
     const part = disk.chats.get(key)?.parts.findLast((one) => one.platformId === platformId);
+    if (!part) unknown.push(place);
     if (!part || (part.receipt && RANKS[part.receipt.status] >= RANKS[receipt.status])) continue;
     part.receipt = { ...receipt };
     if (receipt.status !== "failed" || part.status !== "sent") continue;
@@ -252,6 +254,7 @@ export function receive(disk: Disk, receipts: Parameters<OutboxStore["receive"]>
     part.error = error && { ...error };
     notePart(disk, part.runId, "recalled");
   }
+  return unknown;
 }
 
 export function revive(disk: Disk, id: string, atMs: number): OutboxPart | undefined {

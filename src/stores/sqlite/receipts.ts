@@ -1,5 +1,5 @@
 /** What platforms say of parts that they took. */
-import type { OutboxStore } from "../../ports/store/store.ts";
+import type { ReceiptRow } from "../../ports/store/store.ts";
 import { chain } from "./chain.ts";
 import { readable, text } from "./chat-row.ts";
 import type { Engine } from "./engine.ts";
@@ -11,14 +11,19 @@ const PARTS_BACK = 500;
 /** A later word of lower rank, which platforms may send out of order, changes nothing. */
 const RANKS = { delivered: 1, read: 2, failed: 3 } as const;
 
-export function receive(engine: Engine, receipts: Parameters<OutboxStore["receive"]>[0]): void {
-  for (const { chat: key, platformId, receipt, error } of receipts) {
+export function receive(engine: Engine, receipts: readonly ReceiptRow[]): readonly number[] {
+  const unknown: number[] = [];
+  for (const [place, { chat: key, platformId, receipt, error }] of receipts.entries()) {
     const chat = engine.chat(key);
-    if (!chat) continue;
-    const part = chain<PartSql>(engine, "outbox", { chatId: chat.id, head: chat.outbox, limit: PARTS_BACK }).findLast(
-      (row) => row.platform_id === platformId,
-    );
-    if (!part) continue;
+    const part =
+      chat &&
+      chain<PartSql>(engine, "outbox", { chatId: chat.id, head: chat.outbox, limit: PARTS_BACK }).findLast(
+        (row) => row.platform_id === platformId,
+      );
+    if (!part) {
+      unknown.push(place);
+      continue;
+    }
     const before = readable<{ readonly status: keyof typeof RANKS }>(part.receipt);
     if (before && RANKS[before.status] >= RANKS[receipt.status]) continue;
     engine.run("UPDATE outbox SET receipt = ? WHERE id = ?", text(receipt), part.id);
@@ -26,4 +31,5 @@ export function receive(engine: Engine, receipts: Parameters<OutboxStore["receiv
     engine.run("UPDATE outbox SET status = 'dead', error = ? WHERE id = ?", text(error), part.id);
     if (part.run_id !== null) noteOfRun(engine, part.run_id, { unsettled: 0, undelivered: 1 });
   }
+  return unknown;
 }

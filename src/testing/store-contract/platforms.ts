@@ -101,7 +101,7 @@ function receiptLaws(on: On): void {
       await send(store, { type: "sent", platformId: "p1" });
       await tell(store, "read");
       await tell(store, "delivered");
-      await tell(store, "delivered", "unknown");
+      expect(await tell(store, "delivered", "unknown")).toEqual([0]);
       await store.outbox.receive([{ chat: "telegram:404", platformId: "p1", receipt: { status: "read", atMs: START_MS } }]);
       expect(await parts(store)).toMatchObject([{ status: "sent", receipt: { status: "read", atMs: START_MS + 1 } }]);
     }),
