@@ -65,6 +65,7 @@ describe("markdown for telegram", () => {
       "| name | n |\n|---|--:|\n| `a` | **1** |\n| bb | 22 |\n\nend",
       "<pre>name |  n\n-----+---\na    |  1\nbb   | 22</pre>\n\nend",
     ],
+    ["tables of wide letters", "| 名 | e\u0301 |\n|---|---|\n| a | 😀 |", "<pre>名 | e\u0301\n---+---\na  | 😀</pre>"],
     ["line breaks", "a  \nb<br>c\nd", "a\nb\nc\nd"],
     ["escapes", "\\*not\\* \\# x", "*not* # x"],
     ["character references", "a &lt; b &amp;&amp; c &copy;", "a < b && c &copy;"],

@@ -4,7 +4,6 @@
  */
 import { Marked } from "marked";
 import type { MarkedToken, Token, Tokens } from "marked";
-import stringWidth from "string-width";
 import { createTextWriter } from "./formatted-text.ts";
 import type { FormattedText, TextWriter } from "./formatted-text.ts";
 
@@ -180,18 +179,29 @@ function isTarget(href: string): boolean {
 
 function alignedTable(table: Tokens.Table, place: Place): string {
   const rows = [table.header, ...table.rows].map((cells) => cells.map((cell) => cellText(cell, place)));
-  const widths = table.header.map((_, column) => Math.max(1, ...rows.map((cells) => stringWidth(cells[column] ?? ""))));
+  const widths = table.header.map((_, column) => Math.max(1, ...rows.map((cells) => columnsOf(cells[column] ?? ""))));
   const line = (cells: readonly string[]): string =>
     widths
       .map((width, column) => {
         const cell = cells[column] ?? "";
-        const gap = " ".repeat(Math.max(0, width - stringWidth(cell)));
+        const gap = " ".repeat(Math.max(0, width - columnsOf(cell)));
         return table.align[column] === "right" ? gap + cell : cell + gap;
       })
       .join(" | ")
       .trimEnd();
   const [head = [], ...body] = rows;
   return [line(head), widths.map((width) => "-".repeat(width)).join("-+-"), ...body.map(line)].join("\n");
+}
+
+/** What takes two columns: East Asian scripts and emoji. */
+const WIDE = /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe4f\uff01-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}]/gu;
+/** What takes none: accents and variation selectors. */
+const NARROW = /\p{M}|\u200d/gu;
+
+/** Roughly; a table that is off by a column is still read, and the exact measure is 4 MB of memory. */
+function columnsOf(text: string): number {
+  const bare = text.replace(NARROW, "");
+  return [...bare].length + (bare.match(WIDE)?.length ?? 0);
 }
 
 function cellText(cell: Tokens.TableCell, { tables, depth }: Place): string {
