@@ -6,13 +6,13 @@
  */
 import { chatMachine, type ChatEvent, type ChatInput } from "../../machines/chat.machine.ts";
 import { backoffMs } from "../core/backoff.ts";
-import { channelOf, type ChatKey } from "../core/chat-key.ts";
+import type { ChatKey } from "../core/chat-key.ts";
 import { AmbiguousError, invariant, noteOf, type ErrorNote } from "../core/errors.ts";
 import type { ChatRecord, StoredTimer } from "../ports/store/records.ts";
 import type { SnapshotWrite } from "../ports/store/store.ts";
 import { adopt, newEntry, NO_EVENTS, type ChatEntry, type ChatSnapshot } from "./chat-entry.ts";
 import { createSnapshotReader, restore, stateOf, timersAfter, type SnapshotReader } from "./chat-snapshot.ts";
-import { JOB_TIMEOUT_MAX_MS } from "./jobs/definition.ts";
+import { JOB_TIMEOUT_MAX_MS, isJobChat } from "./jobs/definition.ts";
 import { TIMER_HORIZON_MS, type Kernel } from "./kernel.ts";
 import { createPureStep } from "./pure-step.ts";
 import { createRegistry, type Registry } from "./registry.ts";
@@ -79,12 +79,13 @@ export function createChats(
   /** Evictable chats in the order in which they came to rest. */
   const resting = new Map<ChatKey, number>();
   // The limit as it is when the attempt begins, not when the chat was opened.
-  const machine = chatMachine.provide({ ...effects.implementations, delays: { turnTimeout: () => limits.turnTimeoutMs } });
+  /** A job has a limit of its own, which its turn keeps (turn-runner.ts). */
+  const turnTimeoutOf = (key: ChatKey): number => (isJobChat(key) ? JOB_TIMEOUT_MAX_MS : limits.turnTimeoutMs);
+  const machine = chatMachine.provide({ ...effects.implementations, delays: { turnTimeout: ({ context }) => turnTimeoutOf(context.key) } });
   const inputOf = (key: ChatKey): ChatInput => ({
     key,
     debounceMs: settings.debounceMs,
-    // A cron job has a limit of its own, which its turn keeps (turn-runner.ts).
-    turnTimeoutMs: channelOf(key) === "cron" ? JOB_TIMEOUT_MAX_MS : limits.turnTimeoutMs,
+    turnTimeoutMs: turnTimeoutOf(key),
   });
 
   const step = createPureStep(chatMachine, inputOf("system:step"));

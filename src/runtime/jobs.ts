@@ -312,7 +312,7 @@ export function createJobs(
     do {
       const page = await store.jobs.due(clock.now() + TIMER_HORIZON_MS, PAGE, after);
       for (const { id, startAtMs } of page) {
-        if (armed.has(id) || live.has(id) || backlog.has(id) || unreadable.has(id)) continue;
+        if (armed.has(id) || backlog.has(id) || unreadable.has(id)) continue;
         arm({ id, status: "active", startAtMs });
       }
       after = page.length === PAGE ? page.at(-1) : undefined;

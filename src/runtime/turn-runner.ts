@@ -2,13 +2,14 @@
  * Runs the agent on a claimed turn: claim, stream, journal, and an outcome for the commit. Knows nothing of slots, retries or replies.
  */
 import type { ChatEvent, TurnInput } from "../../machines/chat.machine.ts";
-import { channelOf, type ChatKey } from "../core/chat-key.ts";
+import type { ChatKey } from "../core/chat-key.ts";
 import { parseContent, textContent, textOf, type Content } from "../core/content.ts";
 import { RuntimeError, TerminalError, TransientError, noteOf } from "../core/errors.ts";
 import type { Turn } from "../ports/agent.ts";
 import type { OpenedFile } from "../ports/channel.ts";
 import type { Claim } from "../ports/store/store.ts";
 import { FILE_BYTES_MAX } from "./files.ts";
+import { isJobChat } from "./jobs/definition.ts";
 import { pause, untilStored, type Kernel } from "./kernel.ts";
 import type { ShowTyping } from "./typing.ts";
 
@@ -147,8 +148,7 @@ export function createTurnRunner(
 
   /** A cron run may have a limit of its own, and so have all turns in the chats of jobs; that of others is in their machine. */
   const limitTime = (run: TurnRun, claim: Claim, tell: (event: ChatEvent) => void): (() => void) => {
-    const isOfJob = channelOf(run.key) === "cron";
-    const limitMs = claim.run?.timeoutMs ?? (isOfJob ? limits.turnTimeoutMs : undefined);
+    const limitMs = claim.run?.timeoutMs ?? (isJobChat(run.key) ? limits.turnTimeoutMs : undefined);
     if (limitMs === undefined) return () => undefined;
     return clock.setTimer(limitMs, () => {
       if (run.outcome || run.abort.signal.aborted) return;

@@ -1,5 +1,5 @@
 /** The words of an author as the definition of a job: checked, with every default filled in. */
-import { parseChatKey, type ChatKey } from "../../core/chat-key.ts";
+import { channelOf, parseChatKey, type ChatKey } from "../../core/chat-key.ts";
 import { parseContent } from "../../core/content.ts";
 import { formatDuration, parseDuration } from "../../core/duration.ts";
 import { RequestError, RuntimeError } from "../../core/errors.ts";
@@ -24,12 +24,18 @@ export const ON_TIME_MS = MINUTE_MS;
 
 const MISSED = ["skip", "once", "all"] as const satisfies readonly MissedPolicy[];
 const OVERLAPS = ["skip", "queue", "replace"] as const satisfies readonly JobOverlap[];
-const WHEN = ["always", "failure", "nonEmpty"] as const satisfies readonly DeliverWhen[];
+const WHEN = ["always", "failure", "nonEmpty", "answer"] as const satisfies readonly DeliverWhen[];
 const SESSIONS = ["job", "chat"] as const;
 
 /** The chat in which the turns of a job run. @throws RequestError BAD_CHAT_KEY for an id that no job may have */
 export function chatOfJob(id: string): ChatKey {
   return parseChatKey(`cron:${id}`);
+}
+
+/** True for a chat in which only jobs have turns, each with a limit of its own. */
+export function isJobChat(key: ChatKey): boolean {
+  const channel = channelOf(key);
+  return channel === "cron" || channel === "system";
 }
 
 /**
