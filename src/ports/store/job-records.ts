@@ -13,8 +13,11 @@ export type MissedPolicy = "skip" | "once" | "all";
 /** What becomes of an instant while a run of its job is under way: recorded as skipped, run after it, or run in its place. */
 export type JobOverlap = "skip" | "queue" | "replace";
 
-/** `always`: also failures, and that a run had nothing to say. `failure`: failures alone. `nonEmpty`: failures, and what is not empty. */
-export type DeliverWhen = "always" | "failure" | "nonEmpty";
+/**
+ * `always`: also failures, and that a run had nothing to say. `failure`: failures alone. `nonEmpty`: failures, and what is not empty.
+ * `answer`: what is not empty, and no failures.
+ */
+export type DeliverWhen = "always" | "failure" | "nonEmpty" | "answer";
 
 /** `paused` by a person, `disabled` after too many failures, `completed` when no instant is left. */
 export type JobStatus = "active" | "paused" | "disabled" | "completed";
@@ -131,4 +134,6 @@ export interface JobFilter {
   readonly owner?: ChatKey;
   readonly origin?: JobOrigin;
   readonly status?: JobStatus;
+  /** Its last run failed. */
+  readonly isFailing?: true;
 }

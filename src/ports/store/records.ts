@@ -1,6 +1,7 @@
 /**
  * The rows that every store keeps, as the runtime sees them. All instants are epoch milliseconds, all sequence numbers start at 1.
  */
+import type { ActiveHours } from "../../core/active-hours.ts";
 import type { ChatKey } from "../../core/chat-key.ts";
 import type { Content } from "../../core/content.ts";
 import type { ErrorNote } from "../../core/errors.ts";
@@ -161,7 +162,8 @@ export interface EventRecord {
 }
 
 export type Schedule =
-  | { readonly kind: "every"; readonly everyMs: number; readonly anchorMs: number }
+  /** `within`: from each opening on, until closing time; then `anchorMs` says nothing. */
+  | { readonly kind: "every"; readonly everyMs: number; readonly anchorMs: number; readonly within?: ActiveHours }
   | { readonly kind: "at"; readonly atMs: number }
   | { readonly kind: "cron"; readonly expression: string; readonly timezone: string };
 

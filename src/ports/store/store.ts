@@ -156,6 +156,8 @@ export interface ChatStore {
   readonly aliases: () => Promise<readonly { readonly alias: ChatKey; readonly chat: ChatKey }[]>;
   /** The newest `limit` entries before `beforeAtMs`, oldest first. */
   readonly history: (chat: ChatKey, limit: number) => Promise<readonly HistoryEntry[]>;
+  /** Deletes all but the newest `keep` entries of the history, archived ones included. Answers how many. */
+  readonly trim: (chat: ChatKey, keep: number) => Promise<number>;
   /** Everything known of a chat, JSON-safe. */
   readonly export: (chat: ChatKey) => Promise<Readonly<Record<string, unknown>> | undefined>;
   /** Erases all but dedupe hashes. False for a chat never met. */

@@ -186,6 +186,15 @@ export function history(disk: Disk, key: ChatKey, limit: number): readonly Histo
   return entries.slice(Math.max(0, entries.length - limit)).map((entry) => ({ ...entry }));
 }
 
+export function trim(disk: Disk, key: ChatKey, keep: number): number {
+  const chat = disk.chats.get(key);
+  if (!chat) return 0;
+  const before = chat.archive.length + chat.history.length;
+  chat.history = chat.history.slice(Math.max(0, chat.history.length - keep));
+  chat.archive = chat.archive.slice(Math.max(0, chat.archive.length - (keep - chat.history.length)));
+  return before - chat.archive.length - chat.history.length;
+}
+
 export function exportChat(disk: Disk, key: ChatKey): Readonly<Record<string, unknown>> | undefined {
   const chat = disk.chats.get(key);
   if (!chat) return undefined;

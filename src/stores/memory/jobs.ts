@@ -65,11 +65,12 @@ function placeAfter(ids: readonly string[], cursor: string | undefined): number 
   return low;
 }
 
-function matches(job: JobRecord, { owner, origin, status }: JobFilter): boolean {
+function matches(job: JobRecord, { owner, origin, status, isFailing }: JobFilter): boolean {
   return (
     (owner === undefined || job.owner === owner) &&
     (origin === undefined || job.origin === origin) &&
-    (status === undefined || job.status === status)
+    (status === undefined || job.status === status) &&
+    (isFailing === undefined || job.failures > 0)
   );
 }
 

@@ -86,6 +86,7 @@ export function createMemoryStore(options: MemoryOptions = {}): MemoryStore {
       move: write("chats.move", ({ from, to }) => [from, to], chats.move),
       aliases: read("chats.aliases", chats.aliases),
       history: read("chats.history", chats.history),
+      trim: write("chats.trim", ofChat, chats.trim),
       export: read("chats.export", chats.exportChat),
       erase: write("chats.erase", ofChat, chats.erase),
     },

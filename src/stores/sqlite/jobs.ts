@@ -118,7 +118,8 @@ export function list(engine: Engine, page: PageRequest, filter: JobFilter = {}):
     ["status", filter.status],
   ];
   const given = conditions.filter(([, value]) => value !== undefined);
-  const where = ["id > ?", ...given.map(([column]) => `${column} = ?`)].join(" AND ");
+  const failing = filter.isFailing ? ["failures > 0"] : [];
+  const where = ["id > ?", ...given.map(([column]) => `${column} = ?`), ...failing].join(" AND ");
   const rows = engine.all<JobSql>(
     `SELECT * FROM jobs WHERE ${where} ORDER BY id LIMIT ?`,
     page.cursor ?? "",

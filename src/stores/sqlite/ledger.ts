@@ -144,6 +144,24 @@ export function history(engine: Engine, key: ChatKey, limit: number): readonly H
   return historyOf(rows).slice(-limit);
 }
 
+/** Entries stand in the rows of their commits; the row in which the limit falls keeps its newest. */
+export function trim(engine: Engine, key: ChatKey, keep: number): number {
+  const chat = engine.chat(key);
+  if (!chat) return 0;
+  const rows = chain<LedgerSql>(engine, "ledger", { chatId: chat.id, head: chat.ledger, filter: "t.history IS NOT NULL" });
+  let left = keep;
+  let deleted = 0;
+  for (const row of rows.reverse()) {
+    const entries = historyOf([row]);
+    const kept = left === 0 ? [] : entries.slice(-left);
+    left -= kept.length;
+    if (kept.length === entries.length) continue;
+    deleted += entries.length - kept.length;
+    engine.run("UPDATE ledger SET history = ? WHERE id = ?", kept.length === 0 ? null : JSON.stringify(kept), row.id);
+  }
+  return deleted;
+}
+
 export function events(engine: Engine, key: ChatKey, from: number, limit: number): readonly EventRecord[] {
   const chat = engine.chat(key);
   if (!chat) return [];

@@ -33,6 +33,7 @@ export function createOperations(engine: Engine) {
       "chats.reset": bind(chats.reset),
       "chats.retry": bind(chats.retry),
       "chats.move": bind(chats.move),
+      "chats.trim": bind(ledger.trim),
       "chats.erase": bind(chats.erase),
       "turns.claim": bind(turns.claim),
       "turns.journal": bind(turns.journal),

@@ -126,6 +126,7 @@ function modulesOf(writer: Batcher, reader: Batcher): Omit<Store, "kind" | "loca
       move: (move) => send("chats.move", [move], { keys: [move.from, move.to] }),
       aliases: read("chats.aliases"),
       history: readAfter("chats.history"),
+      trim: ofChat("chats.trim"),
       export: readAfter("chats.export"),
       erase: ofChat("chats.erase"),
     },

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { ChatKey } from "../../core/chat-key.ts";
+import { textContent, textOf } from "../../core/content.ts";
 import type { ChatRecord, Page } from "../../ports/store/records.ts";
 import type { ChatFilter, Store } from "../../ports/store/store.ts";
 import { CHAT, OTHER_CHAT, START_MS, appendRequest, commandCommit, failCommit, snapshotWrite, turnCommit } from "../store-rows.ts";
@@ -283,6 +284,38 @@ function eraseLaws(on: On): void {
       expect(await keysOf(store)).toEqual([OTHER_CHAT]);
       expect(await store.inbox.append([appendRequest({ updateId: "u1" })])).toEqual([{ status: "duplicate", seq: 1 }]);
       expect(await store.chats.erase(CHAT)).toBe(false);
+    }),
+  );
+
+  it(
+    "trims the history to its newest entries, the archived ones first, and nothing else of the chat",
+    on(async ({ store }) => {
+      const texts = async (): Promise<readonly string[]> => (await store.chats.history(CHAT, 100)).map((entry) => textOf(entry.content));
+      const turn = async (said: string): Promise<void> => {
+        const seq = await append(store, { text: said });
+        const entry = (role: "user" | "assistant", text: string) => ({ role, content: textContent(text), atMs: START_MS, seq });
+        await store.turns.commit(
+          turnCommit(await claim(store, { turnId: `turn-${said}` }), { history: [entry("user", said), entry("assistant", `re ${said}`)] }),
+        );
+      };
+      await turn("a");
+      const seq = await append(store, { kind: "command", text: "/new" });
+      await store.chats.command(commandCommit(seq, { archive: true }));
+      for (const said of ["b", "c"]) await turn(said);
+      const before = await store.chats.open(CHAT);
+      expect(await store.chats.trim(CHAT, 10)).toBe(0);
+      expect(await store.chats.trim(CHAT, 5)).toBe(1);
+      expect(await texts()).toEqual(["b", "re b", "c", "re c"]);
+      expect(await store.chats.trim(CHAT, 3)).toBe(2);
+      expect(await texts()).toEqual(["re b", "c", "re c"]);
+      expect(await store.chats.trim(CHAT, 3)).toBe(0);
+      expect(await store.chats.trim(CHAT, 0)).toBe(3);
+      expect(await texts()).toEqual([]);
+      expect(await store.chats.open(CHAT)).toEqual(before);
+      expect(await parts(store)).not.toEqual([]);
+      await turn("d");
+      expect(await texts()).toEqual(["d", "re d"]);
+      expect(await store.chats.trim(OTHER_CHAT, 1)).toBe(0);
     }),
   );
 

@@ -101,10 +101,10 @@ function recordLaws(on: On): void {
 
 function listLaws(on: On): void {
   it(
-    "lists page by page, and by owner, origin and status",
+    "lists page by page, and by owner, origin, status and failures",
     on(async ({ store }) => {
       await store.jobs.put(job({ id: "c", owner: CHAT }));
-      await store.jobs.put(job({ id: "a", origin: "config" }));
+      await store.jobs.put(job({ id: "a", origin: "config", failures: 2 }));
       await store.jobs.put(job({ id: "b", owner: CHAT, status: "paused" }));
       const first = await store.jobs.list({ limit: 2 });
       const second = await store.jobs.list({ limit: 2, cursor: first.next });
@@ -113,7 +113,7 @@ function listLaws(on: On): void {
       const ids = async (filter: Parameters<typeof store.jobs.list>[1]) =>
         (await store.jobs.list({ limit: 10 }, filter)).items.map((item) => item.id);
       expect(await ids({ owner: CHAT })).toEqual(["b", "c"]);
-      expect(await ids({ origin: "config" })).toEqual(["a"]);
+      expect([await ids({ origin: "config" }), await ids({ isFailing: true })]).toEqual([["a"], ["a"]]);
       expect(await ids({ owner: CHAT, status: "active" })).toEqual(["c"]);
     }),
   );
