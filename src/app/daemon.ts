@@ -3,6 +3,7 @@ import { InvariantError, RuntimeError } from "../core/errors.ts";
 import { type Config, loadConfig } from "./config/config.ts";
 import { withEnvironmentFile } from "./config/environment-file.ts";
 import { watchFile } from "./file-watch.ts";
+import { createDeadManSwitch } from "./dead-man.ts";
 import { createGateway } from "./gateway.ts";
 import { optionsOf } from "./gateway-options.ts";
 import { createReloader } from "./reload.ts";
@@ -33,7 +34,8 @@ export async function startDaemon(config: Config, { cwd, configPath, watch = con
   const clock = createSystemClock();
   const gateway = createGateway({ ...options, onQuit: () => onSignal("SIGINT"), reload: () => reloader.reload("request") });
   const load = (): Promise<Config> => loadConfig({ cwd, configPath, env: withEnvironmentFile(process.env, cwd) });
-  const reloader = createReloader({ config, load, gateway, log, levelOf });
+  const deadMan = createDeadManSwitch({ clock, log, isAlive: async () => gateway.isReady() && (await gateway.health()).healthy });
+  const reloader = createReloader({ config, load, gateway, log, levelOf, ping: deadMan.configure });
   const watchdog = createWatchdog({ env: process.env, clock, log });
   let signals = 0;
   const onSignal = (signal: NodeJS.Signals): void => {
@@ -45,6 +47,7 @@ export async function startDaemon(config: Config, { cwd, configPath, watch = con
     log.info({ signal }, "shutting down; a second signal ends at once");
     setTimeout(() => process.exit(1), reloader.config().limits.drainTimeoutMs + HARD_STOP_MS).unref();
     watchdog.stopping();
+    deadMan.stop();
     void gateway.shutdown();
   };
   // Told of in the log, whatever it came to.
@@ -62,6 +65,7 @@ export async function startDaemon(config: Config, { cwd, configPath, watch = con
   try {
     await gateway.start();
     watchdog.ready();
+    deadMan.configure(config.ping);
     if (watch && config.file !== undefined) unwatch = watchFile({ file: config.file, clock, changed: () => reload("file") });
     else if (watch) log.warn({}, "there is no configuration file to watch; write one and restart");
     const address = gateway.address();
@@ -81,6 +85,7 @@ export async function startDaemon(config: Config, { cwd, configPath, watch = con
     return 1;
   } finally {
     unwatch();
+    deadMan.stop();
     watchdog.stop();
     process.off("SIGTERM", onSignal);
     process.off("SIGINT", onSignal);

@@ -10,6 +10,7 @@ import { assembleEventLoop } from "../runtime/event-loop.ts";
 import { createEchoAgent } from "../agents/echo.ts";
 import { createMemoryStore } from "../stores/memory/store.ts";
 import { createSqliteStore } from "../stores/sqlite/store.ts";
+import { diskSpaceOf } from "./disk-space.ts";
 import { createLoopDelayMeter } from "./loop-delay.ts";
 import { createSystemClock } from "./system-clock.ts";
 import { createSystemRandom } from "./system-random.ts";
@@ -70,6 +71,7 @@ export function assembleWithHost(
         return { p50, p99, now: current };
       },
       memoryBytes: () => process.memoryUsage.rss(),
+      disk: () => diskSpaceOf(parts.store),
     },
   });
   const start = async (): Promise<void> => {

@@ -42,6 +42,7 @@ export async function optionsOf(config: Config): Promise<ConfiguredOptions> {
     http: config.http,
     hooks: config.hooks,
     cron: config.cron,
+    heartbeat: config.heartbeat,
     limits: {
       concurrentTurns: limits.concurrentTurns,
       inboxPerChat: limits.inboxPerChat,
@@ -54,6 +55,9 @@ export async function optionsOf(config: Config): Promise<ConfiguredOptions> {
       dedupeRetention: limits.dedupeRetentionMs,
       inboxRetention: limits.inboxRetentionMs,
       historyRetention: limits.historyRetentionMs,
+      runRetention: limits.runRetentionMs,
+      jobsPerChat: limits.jobsPerChat,
+      catchUpPerSecond: limits.catchUpPerSecond,
     },
   };
 }

@@ -8,6 +8,8 @@ import type { NamedHooks } from "../http/hooks.ts";
 import type { HttpServer } from "../http/server.ts";
 import { openChannels } from "./channels.ts";
 import type { NamedChannels } from "./channels/options.ts";
+import type { HeartbeatConfig } from "./config/heartbeat-fields.ts";
+import { heartbeatOf } from "./heartbeat-file.ts";
 import { limitsOf, type LimitOptions } from "./limit-options.ts";
 import type { Screen } from "./screen.ts";
 import { createSystemClock } from "./system-clock.ts";
@@ -25,6 +27,8 @@ export interface GatewayOptions extends Omit<EventLoopOptions, "limits"> {
   readonly hooks?: NamedHooks;
   /** These jobs and no others of origin `config`; absent leaves those of an earlier start. */
   readonly cron?: readonly CronJobInput[];
+  /** The runtime looks around by itself. Absent: it does not. */
+  readonly heartbeat?: HeartbeatConfig | undefined;
   /** `POST /api/reload`. Absent: that route answers that there is no configuration to read. */
   readonly reload?: () => Promise<ReloadAnswer>;
   /** Shows a pairing code to whoever runs the bot. Absent: the log says how to get one. */
@@ -71,6 +75,7 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
       log,
       limits: limitsOf(options.limits),
       overlap: options.overlap,
+      heartbeat: options.heartbeat && heartbeatOf(options.heartbeat),
       channels: await openChannels(options.channels ?? {}, {
         clock,
         random,
@@ -176,7 +181,7 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
     status: async () => running().status(),
     health: async () => running().health(),
     isReady: () => loop?.isReady() ?? false,
-    configure: (settings) => running().configure(settings),
+    configure: async (settings) => running().configure(settings),
   };
   return gateway;
 }

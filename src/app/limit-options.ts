@@ -2,7 +2,9 @@ import { parseDuration } from "../core/duration.ts";
 import { DEFAULT_LIMITS, type Limits } from "../core/limits.ts";
 
 /** Durations as text ("5m") or milliseconds, by the names of the configuration. */
-export type LimitOptions = Partial<Record<"concurrentTurns" | "inboxPerChat" | "maxAttempts", number>> &
+export type LimitOptions = Partial<
+  Record<"concurrentTurns" | "inboxPerChat" | "maxAttempts" | "jobsPerChat" | "catchUpPerSecond", number>
+> &
   Partial<
     Record<
       | "turnTimeout"
@@ -12,7 +14,8 @@ export type LimitOptions = Partial<Record<"concurrentTurns" | "inboxPerChat" | "
       | "eventRetention"
       | "dedupeRetention"
       | "inboxRetention"
-      | "historyRetention",
+      | "historyRetention"
+      | "runRetention",
       string | number
     >
   >;
@@ -25,6 +28,8 @@ export function limitsOf(limits: LimitOptions = {}): Limits {
     concurrentTurns: limits.concurrentTurns ?? DEFAULT_LIMITS.concurrentTurns,
     inboxPerChat: limits.inboxPerChat ?? DEFAULT_LIMITS.inboxPerChat,
     maxAttempts: limits.maxAttempts ?? DEFAULT_LIMITS.maxAttempts,
+    jobsPerChat: limits.jobsPerChat ?? DEFAULT_LIMITS.jobsPerChat,
+    catchUpPerSecond: limits.catchUpPerSecond ?? DEFAULT_LIMITS.catchUpPerSecond,
     turnTimeoutMs: duration(limits.turnTimeout, DEFAULT_LIMITS.turnTimeoutMs),
     idleTimeoutMs: duration(limits.idleTimeout, DEFAULT_LIMITS.idleTimeoutMs),
     drainTimeoutMs: duration(limits.drainTimeout, DEFAULT_LIMITS.drainTimeoutMs),
@@ -33,5 +38,6 @@ export function limitsOf(limits: LimitOptions = {}): Limits {
     dedupeRetentionMs: duration(limits.dedupeRetention, DEFAULT_LIMITS.dedupeRetentionMs),
     inboxRetentionMs: duration(limits.inboxRetention, DEFAULT_LIMITS.inboxRetentionMs),
     historyRetentionMs: duration(limits.historyRetention, DEFAULT_LIMITS.historyRetentionMs),
+    runRetentionMs: duration(limits.runRetention, DEFAULT_LIMITS.runRetentionMs),
   };
 }

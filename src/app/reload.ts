@@ -2,13 +2,15 @@
  * Reading the configuration again while the daemon runs. What can change does, all of it checked before any of it is applied; the rest is
  * named, and waits for a restart. A file that is wrong changes nothing.
  */
-import type { Limits } from "../core/limits.ts";
+import { InvariantError, RuntimeError } from "../core/errors.ts";
 import type { ReloadAnswer } from "../runtime/api.ts";
 import type { Config } from "./config/config.ts";
 import { changedPaths } from "./config/changes.ts";
 import { accessOf } from "./config/channels.ts";
 import { secretsOf } from "./config/describe.ts";
+import type { PingConfig } from "./config/heartbeat-fields.ts";
 import type { Gateway } from "./gateway.ts";
+import { heartbeatOf } from "./heartbeat-file.ts";
 import type { AdjustableLog } from "./log.ts";
 
 export interface Reloader {
@@ -29,10 +31,12 @@ export interface ReloaderOptions {
   readonly load: () => Promise<Config>;
   readonly gateway: Pick<Gateway, "reconcileJobs" | "configure" | "access" | "setHooks">;
   readonly log: AdjustableLog;
+  /** Asks this URL from now on, or none. */
+  readonly ping: (ping: PingConfig | undefined) => void;
   readonly levelOf: (config: Config) => Parameters<AdjustableLog["setLevel"]>[0];
 }
 
-export function createReloader({ config, load, gateway, log, levelOf }: ReloaderOptions): Reloader {
+export function createReloader({ config, load, gateway, log, ping, levelOf }: ReloaderOptions): Reloader {
   let running = config;
   let last: Promise<unknown> = Promise.resolve();
   let waiting: Promise<ReloadAnswer> | undefined;
@@ -44,8 +48,14 @@ export function createReloader({ config, load, gateway, log, levelOf }: Reloader
     running = { ...running, cron: next.cron };
 
     applied.push(...changedPaths(running.limits, next.limits).map((name) => `limits.${name.replace(/Ms$/, "")}`));
-    gateway.configure({ limits: next.limits satisfies Limits });
-    running = { ...running, limits: next.limits };
+    const heartbeat = changedPaths({ heartbeat: running.heartbeat }, { heartbeat: next.heartbeat });
+    await gateway.configure({ limits: next.limits, heartbeat: next.heartbeat ? heartbeatOf(next.heartbeat) : false });
+    applied.push(...heartbeat.map((path) => path.replace(/Ms$/, "")));
+    running = { ...running, limits: next.limits, heartbeat: next.heartbeat };
+
+    if (changedPaths({ ping: running.ping }, { ping: next.ping }).length > 0) applied.push("heartbeat.pingUrl");
+    ping(next.ping);
+    running = { ...running, ping: next.ping };
 
     if (levelOf(next) !== levelOf(running)) applied.push("log.level");
     log.setLevel(levelOf(next));
@@ -77,7 +87,9 @@ export function createReloader({ config, load, gateway, log, levelOf }: Reloader
       else log.info({ why, applied }, applied.length > 0 ? "configuration reloaded" : "configuration read again; nothing has changed");
       return answer;
     } catch (error) {
-      log.error({ why, err: error }, "the configuration was not reloaded; the one before it stays in force");
+      const isKnown = error instanceof RuntimeError && !(error instanceof InvariantError);
+      const facts = isKnown ? { code: error.code, problem: error.message } : { err: error };
+      log.error({ why, ...facts }, "the configuration was not reloaded; the one before it stays in force");
       throw error;
     }
   };

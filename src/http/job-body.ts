@@ -8,7 +8,7 @@ type Reader<T> = (value: unknown, path: string) => T;
 
 const MISSED = ["skip", "once", "all"] as const satisfies readonly MissedPolicy[];
 const OVERLAP = ["skip", "queue", "replace"] as const satisfies readonly JobOverlap[];
-const WHEN = ["always", "failure", "nonEmpty"] as const satisfies readonly DeliverWhen[];
+const WHEN = ["always", "failure", "nonEmpty", "answer"] as const satisfies readonly DeliverWhen[];
 const SESSION = ["job", "chat"] as const;
 
 /** What a patch may say: any field of a job but its id; `null` takes a setting back to its default. */

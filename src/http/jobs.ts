@@ -52,7 +52,7 @@ export function jobRoutes(loop: JobCalls): readonly Route[] {
       path: "/api/jobs/:id",
       answer: async (c) => {
         const job = await loop.job(idOf(c));
-        refuseFixed(job, 'pausing it with { "paused": true } is possible here');
+        refuseFixed(job, "pausing it is possible");
         await loop.removeCronJob(job.id);
         return c.json({ id: job.id });
       },
@@ -84,7 +84,7 @@ export function jobRoutes(loop: JobCalls): readonly Route[] {
 async function change(loop: JobCalls, job: JobView, { fields, cleared, paused }: JobPatch): Promise<JobView> {
   let now = job;
   if (Object.keys(fields).length > 0 || cleared.length > 0) {
-    refuseFixed(job, "only paused can be changed here");
+    refuseFixed(job, "it can be paused and resumed");
     const before = Object.entries(inputOf(job)).filter(([name]) => !cleared.includes(name));
     now = await loop.addCronJob({ ...(Object.fromEntries(before) as unknown as CronJobInput), ...fields });
   }

@@ -1,4 +1,5 @@
 /** What the runtime offers to the ways in (HTTP, CLI, library): types only. */
+import type { ActiveHours } from "../core/active-hours.ts";
 import type { ChatKey } from "../core/chat-key.ts";
 import type { Content } from "../core/content.ts";
 import type { ErrorNote } from "../core/errors.ts";
@@ -296,10 +297,30 @@ export interface Health {
   readonly lastCommitAt: number | undefined;
 }
 
+/** The runtime looks around by itself: a turn of its own in the chat `system:heartbeat`. */
+export interface HeartbeatOptions {
+  /** Milliseconds between two. */
+  readonly everyMs: number;
+  /** Always, by default. */
+  readonly activeHours?: ActiveHours | undefined;
+  /** Chats that get an answer, unless it is exactly `HEARTBEAT_OK`. Default none. */
+  readonly deliverTo?: readonly string[];
+  /** Entries of earlier heartbeats that are kept. Default 20. */
+  readonly history?: number;
+  /** Longest that one may take; by default the limit of every turn. */
+  readonly timeoutMs?: number | undefined;
+  /** What the agent looks after, asked each time; undefined when nobody has written any. Empty, or comments only, no agent is asked. */
+  readonly instructions: () => Promise<string | undefined>;
+  /** Where people find those, such as the name of a file. */
+  readonly source: string;
+}
+
 /** What may change while the runtime runs; what is left out stays as it is. */
 export interface RuntimeSettings {
   /** A turn that runs keeps its timeout and its slot: fewer slots are reached as turns end. */
   readonly limits?: Partial<Limits>;
+  /** `false`: none. */
+  readonly heartbeat?: HeartbeatOptions | false;
 }
 
 /** What reading the configuration again came to, as paths such as `limits.concurrentTurns` and `cron.daily_report`. */
@@ -385,6 +406,6 @@ export interface EventLoop {
   readonly mayBegin: (key: string) => boolean;
   /** True while intake is open. */
   readonly isReady: () => boolean;
-  /** Changes settings without restarting or ending anything. */
-  readonly configure: (settings: RuntimeSettings) => void;
+  /** Changes settings without restarting or ending anything. @throws TransientError when the store could not take the heartbeat */
+  readonly configure: (settings: RuntimeSettings) => Promise<void>;
 }

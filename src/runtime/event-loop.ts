@@ -18,7 +18,7 @@ import type { Random } from "../ports/random.ts";
 import type { Store } from "../ports/store/store.ts";
 import { createAliases } from "./aliases.ts";
 import { createAccess } from "./access.ts";
-import type { EventLoop, Health, PairingCode } from "./api.ts";
+import type { EventLoop, HeartbeatOptions, PairingCode } from "./api.ts";
 import { createChannels } from "./channels.ts";
 import { createChats, type Chats } from "./chats.ts";
 import { createChatActions } from "./chat-actions.ts";
@@ -30,16 +30,19 @@ import { createDeliveries, type Deliveries } from "./deliveries.ts";
 import { createDrafts } from "./drafts.ts";
 import { drain } from "./drain.ts";
 import { openFile } from "./files.ts";
+import { createHeartbeat } from "./heartbeat/heartbeat.ts";
+import { NO_HOST, type Host } from "./host.ts";
 import { createIntake } from "./intake.ts";
 import { createJobs, type Jobs } from "./jobs.ts";
 import { createJobControl } from "./jobs/job-control.ts";
 import type { Kernel } from "./kernel.ts";
-import { createMaintenance } from "./maintenance.ts";
+import { createMaintenance, maintenancePeriodMs } from "./maintenance.ts";
 import { createOutboxControl } from "./outbox-control.ts";
 import { createPacer } from "./pacer.ts";
-import { createReceipts } from "./receipts.ts";
 import { createQuarantine } from "./quarantine.ts";
+import { createReceipts } from "./receipts.ts";
 import { FORBIDDEN_CLOCK, createSchedulingQueue, installScheduler } from "./scheduler.ts";
+import { createStatus } from "./status.ts";
 import { streamChat } from "./stream.ts";
 import { createStreamHub } from "./stream-hub.ts";
 import { createTurnCommits, publishPart, type Outgoing } from "./turn-commit.ts";
@@ -62,25 +65,14 @@ export interface EventLoopParts {
   readonly snapshots?: SnapshotReader;
   /** Shows a pairing code to whoever runs the bot; it must not go into a log. */
   readonly tellCode?: (code: PairingCode) => void;
-  /** Facts that only the host process knows. */
-  readonly host?: {
-    readonly version: string;
-    readonly node: string;
-    readonly loopDelayMs: () => { readonly p50: number; readonly p99: number; readonly now: number };
-    readonly memoryBytes: () => number;
-  };
+  readonly host?: Host;
+  /** The runtime looks around by itself; absent: it does not. */
+  readonly heartbeat?: HeartbeatOptions | undefined;
 }
-
-const NO_HOST = { version: "0", node: "local", loopDelayMs: () => ({ p50: 0, p99: 0, now: 0 }), memoryBytes: () => 0 };
-/** A loop delayed longer than this is not healthy. */
-const LOOP_STALL_MS = 2_000;
-/** A commit older than this makes a health check try one. */
-const COMMIT_FRESH_MS = 10_000;
 
 export function assembleEventLoop(parts: EventLoopParts): EventLoop {
   const { store, clock, random, log, agent } = parts;
   const limits: Limits = { ...DEFAULT_LIMITS, ...parts.limits };
-  const host = parts.host ?? NO_HOST;
   const ended = new AbortController();
   // Every stream listens, and each has its own limit.
   setMaxListeners(0, ended.signal);
@@ -163,6 +155,7 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
   const jobs: Jobs = createJobs(kernel, intake, {
     outgoing,
     aliasOf: (key) => aliases.of(key),
+    prepare: (job) => heartbeat.prepare(job),
     fencedOff: (runIds) => {
       const fenced = [...runner.runs()].filter((run) => run.claim?.run && runIds.includes(run.claim.run.runId));
       for (const { key } of fenced) {
@@ -207,6 +200,14 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
   const views = createViews(kernel, chats, runner, aliases.of);
   const maintenance = createMaintenance(kernel, { chats, deliveries, jobs, commands });
 
+  const status = createStatus(kernel, {
+    host: parts.host ?? NO_HOST,
+    ...{ chats, runner, channels, maintenance },
+    state: () => String(system.getSnapshot().value),
+    startedAtMs: () => startedAt,
+  });
+  const heartbeat = createHeartbeat(kernel, { jobs, facts: status.facts });
+
   const actions = createChatActions(kernel, { chats, commands, intake, views, snapshots, requireOpen: () => requireOpen() });
 
   let bootError: unknown;
@@ -220,6 +221,7 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
       if (found.suspects > 0 || found.ambiguous > 0)
         log.warn(found, "the last process ended uncleanly; its turns and sends are taken up again");
       turnQueue.open();
+      await heartbeat.configure(parts.heartbeat);
       await maintenance.refill();
       jobs.realign().catch((error: unknown) => log.warn({ err: error }, "cron jobs could not be compared with the clock"));
       channels.start();
@@ -382,37 +384,15 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
     chat: views.chat,
     chats: views.chats,
     events: async (text, from, limit) => store.events.list((await views.recordOf(text)).key, from, limit),
-    status: async () => {
-      const counts = await store.chats.counts();
-      return {
-        version: host.version,
-        state: String(system.getSnapshot().value),
-        startedAt,
-        node: host.node,
-        store: store.location,
-        queue: { ...turnQueue.facts(), abandoned: runner.abandoned() },
-        timers: queue.size(),
-        chats: { known: counts.known, live: chats.liveCount(), quarantined: counts.quarantined },
-        loopDelayMs: { p50: host.loopDelayMs().p50, p99: host.loopDelayMs().p99 },
-        memoryBytes: host.memoryBytes(),
-        channels: channels.status(),
-      };
-    },
-    health: async (): Promise<Health> => {
-      const loopDelayMs = host.loopDelayMs().now;
-      const isFresh = await maintenance.commits(COMMIT_FRESH_MS);
-      return { healthy: isFresh && loopDelayMs < LOOP_STALL_MS, loopDelayMs, lastCommitAt: maintenance.lastCommitAtMs() };
-    },
+    status: status.status,
+    health: status.health,
     isReady: isOpen,
-    configure: (changed) => {
+    configure: async (changed) => {
       Object.assign(limits, changed.limits);
       turnQueue.resize(limits.concurrentTurns);
+      if (changed.heartbeat !== undefined) await heartbeat.configure(changed.heartbeat || undefined);
     },
   };
   const services = createCommandServices(store, access, loop);
   return loop;
-}
-
-function maintenancePeriodMs({ idleTimeoutMs }: Limits): number {
-  return Math.max(1_000, Math.min(30_000, idleTimeoutMs / 2));
 }

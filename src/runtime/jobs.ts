@@ -10,8 +10,8 @@ import type { JobRecord } from "../ports/store/job-records.ts";
 import type { JobPosition, PassedInstants } from "../ports/store/job-store.ts";
 import type { OutboxPart } from "../ports/store/records.ts";
 import type { Intake } from "./intake.ts";
-import { createClaims, type Claims } from "./jobs/claims.ts";
-import { dueOf, isFarAhead, positionAfter, type Due } from "./jobs/instants.ts";
+import { createClaims, type Claims, type Prepared } from "./jobs/claims.ts";
+import { dueOf, isFarAhead, missedInstants, positionAfter, skippedInstants, type Due } from "./jobs/instants.ts";
 import { createRunWatch } from "./jobs/run-watch.ts";
 import { createJobSlots } from "./jobs/slots.ts";
 import { TIMER_HORIZON_MS, type Kernel } from "./kernel.ts";
@@ -64,6 +64,7 @@ export function createJobs(
   parts: {
     readonly outgoing: Outgoing;
     readonly aliasOf: (key: ChatKey) => ChatKey;
+    readonly prepare: (job: JobRecord) => Promise<Prepared | undefined>;
     readonly fencedOff: (runIds: readonly string[]) => void;
   },
 ): Jobs {
@@ -110,13 +111,6 @@ export function createJobs(
 
   const chance = (job: JobRecord): number => (job.jitterMs === 0 ? 0 : random.next());
 
-  const passedOf = (passed: Pick<PassedInstants, "firstMs" | "lastMs" | "count">): PassedInstants => ({
-    ...passed,
-    runId: random.id(),
-    status: "missed",
-    error: { code: "RUN_MISSED", message: "nothing ran this job at its time" },
-  });
-
   /** Reads the row; what is not to be run is settled here. Answers what is. */
   const examine = async (id: string): Promise<{ readonly job: JobRecord; readonly due: Due & { readonly type: "run" } } | undefined> => {
     const job = await store.jobs.get(id);
@@ -132,7 +126,7 @@ export function createJobs(
     if (due?.type === "pass") {
       const to = positionAfter(job, due.passed.lastMs, { status: "active", runs: job.runs, chance: chance(job) });
       log.warn({ job: id, ...due.passed }, "instants of a cron job were missed; none of them runs");
-      await advance(job, to, passedOf(due.passed));
+      await advance(job, to, missedInstants(due.passed, random.id()));
     }
     return undefined;
   };
@@ -189,8 +183,20 @@ export function createJobs(
       }
       const { instantMs, isCatchUp } = due;
       const to = positionAfter(job, instantMs, { status: "active", runs: job.runs + 1, chance: chance(job) });
-      const passed = due.passed && passedOf(due.passed);
-      const claimed = await claims.claim(job, { fromMs: job.nextAtMs, passed, instantMs, to, trigger: isCatchUp ? "catchUp" : "schedule" });
+      const passed = due.passed && missedInstants(due.passed, random.id());
+      const prepared = await claims.prepare(job);
+      if (prepared.type === "skip") {
+        const next = positionAfter(job, instantMs, { status: "active", runs: job.runs, chance: chance(job) });
+        await advance(job, next, skippedInstants(due, prepared.why, random.id()));
+        return tell(id, { type: "instant.gone" });
+      }
+      const claimed = await claims.claim(prepared.job, {
+        fromMs: job.nextAtMs,
+        passed,
+        instantMs,
+        to,
+        trigger: isCatchUp ? "catchUp" : "schedule",
+      });
       if (claimed.status === "gone") await passOver(id, instantMs);
       else if (claimed.status === "overlapped" && to.status === "completed") await notCompleted(job, instantMs);
       else moved(id, to);

@@ -31,6 +31,11 @@ const PING_TIMEOUT_MS = 5_000;
 /** A clock that was set forward is believed after it has stayed so for a day: nothing is deleted on the word of a wrong one. */
 const BELIEVED_AFTER_MS = 86_400_000;
 
+/** Milliseconds between two rounds: half of the idle time, within reason. */
+export function maintenancePeriodMs({ idleTimeoutMs }: Pick<Kernel["limits"], "idleTimeoutMs">): number {
+  return Math.max(1_000, Math.min(30_000, idleTimeoutMs / 2));
+}
+
 export function createMaintenance(
   kernel: Kernel,
   parts: { readonly chats: Chats; readonly deliveries: Deliveries; readonly jobs: Jobs; readonly commands: Commands },

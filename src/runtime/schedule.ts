@@ -1,4 +1,5 @@
 /** Schedules as pure functions: what is due next, what passed, and the words of an input as a stored schedule. No timers. */
+import { nextActive } from "../core/active-hours.ts";
 import { parseDuration } from "../core/duration.ts";
 import { RequestError } from "../core/errors.ts";
 import { isTimeZone, localTimeZone } from "../core/time-zone.ts";
@@ -24,6 +25,7 @@ export function nextTickAfter(schedule: Schedule, afterMs: number): number | und
     case "at":
       return schedule.atMs > afterMs ? schedule.atMs : undefined;
     case "every": {
+      if (schedule.within) return nextActive(schedule.within, schedule.everyMs, afterMs);
       // The anchor may lie ahead: when the clock that set it did, or because a person chose so.
       const passed = Math.floor((afterMs - schedule.anchorMs) / schedule.everyMs);
       const nextMs = schedule.anchorMs + (passed + 1) * schedule.everyMs;
@@ -38,7 +40,8 @@ export function nextTickAfter(schedule: Schedule, afterMs: number): number | und
 export function lastTickUpTo(schedule: Schedule, afterMs: number, untilMs: number): number | undefined {
   let found = nextTickAfter(schedule, afterMs);
   if (found === undefined || found > untilMs) return undefined;
-  if (schedule.kind === "every") return schedule.anchorMs + Math.floor((untilMs - schedule.anchorMs) / schedule.everyMs) * schedule.everyMs;
+  if (schedule.kind === "every" && !schedule.within)
+    return schedule.anchorMs + Math.floor((untilMs - schedule.anchorMs) / schedule.everyMs) * schedule.everyMs;
   // Halves what is between an instant that is there and one after which none is.
   let noneAfterMs = untilMs;
   while (found < noneAfterMs) {
@@ -56,7 +59,7 @@ export function lastTickUpTo(schedule: Schedule, afterMs: number, untilMs: numbe
 
 /** How many instants are after `afterMs` and not after `untilMs`; a count stops at `max`. */
 export function countTicks(schedule: Schedule, afterMs: number, untilMs: number, max: number): number {
-  if (schedule.kind === "every") {
+  if (schedule.kind === "every" && !schedule.within) {
     const until = Math.floor((untilMs - schedule.anchorMs) / schedule.everyMs);
     const after = Math.floor((afterMs - schedule.anchorMs) / schedule.everyMs);
     return Math.min(max, Math.max(0, until - after));

@@ -57,10 +57,11 @@ async function rig(first: object, name = "satibot.config.json") {
     config,
     load,
     log,
+    ping: (ping) => void calls.push(["ping", ping]),
     levelOf: ({ log: { level } }) => level ?? "info",
     gateway: {
       reconcileJobs: reconcile,
-      configure: ({ limits }) => void calls.push(["limits", limits]),
+      configure: async ({ limits, heartbeat }) => void calls.push(["limits", limits], ["heartbeat", heartbeat]),
       setHooks: (hooks) => void calls.push(["hooks", hooks]),
       access: { configure: (channel, access) => void calls.push(["access", channel, access]) },
     },
@@ -124,6 +125,20 @@ describe("reading the configuration again", () => {
       needsRestart: ["channels.whatsapp.verifyToken"],
     });
     expect(calls.at(-1)).toEqual(["access", "whatsapp", {}]);
+  });
+
+  it("applies the heartbeat and the URL that is pinged, which is never shown", async () => {
+    const { reloader, write, calls, lines } = await rig({ store: "memory:" });
+    write({ store: "memory:", heartbeat: { every: "1h", pingUrl: "https://ping.example/secret-uuid" } });
+    expect((await reloader.reload("file")).applied).toEqual(["heartbeat", "heartbeat.pingUrl"]);
+    expect(calls).toContainEqual(["heartbeat", expect.objectContaining({ everyMs: 3_600_000, source: join(cwd, "HEARTBEAT.md") })]);
+    expect(calls).toContainEqual(["ping", { url: "https://ping.example/secret-uuid", everyMs: 60_000 }]);
+    write({ store: "memory:", heartbeat: { every: "2h", pingUrl: "https://ping.example/secret-uuid" } });
+    expect((await reloader.reload("file")).applied).toEqual(["heartbeat.every"]);
+    write({ store: "memory:" });
+    expect((await reloader.reload("file")).applied).toEqual(["heartbeat", "heartbeat.pingUrl"]);
+    expect(calls).toContainEqual(["heartbeat", false]);
+    expect(lines.join()).not.toContain("secret-uuid");
   });
 
   it("applies hooks, whose tokens are told to the log and never shown", async () => {

@@ -179,7 +179,7 @@ export function createFakeEventLoop(known: readonly string[] = ["api:alice", "te
       return iterable;
     },
     ...jobs,
-    configure: () => undefined,
+    configure: () => Promise.resolve(),
     export: async (key) => ({ chat: await chatOf("export", key) }),
     erase: async (key) => void (await chatOf("erase", key)),
     stop: (key) => chatOf("stop", key),

@@ -16,7 +16,7 @@ export interface AddOptions {
   readonly message?: string;
   readonly name?: string;
   readonly deliver?: readonly string[];
-  readonly when?: "always" | "failure" | "nonEmpty";
+  readonly when?: "always" | "failure" | "nonEmpty" | "answer";
   readonly silence?: string;
   readonly session?: "job" | "chat";
   readonly missed?: "skip" | "once" | "all";
@@ -49,8 +49,8 @@ export function withJobOptions(command: Command): Command {
     .option("--deliver <chat>", "chat that gets the answer; may be given several times", collect)
     .option(
       "--when <when>",
-      "deliver always, failure (only failures) or nonEmpty (when there is something to say)",
-      oneOf("always", "failure", "nonEmpty"),
+      "deliver always, failure (only failures), nonEmpty (failures, and what there is to say) or answer (no failures)",
+      oneOf("always", "failure", "nonEmpty", "answer"),
     )
     .option("--silence <text>", "an answer that is exactly this counts as empty")
     .option("--session <where>", "job: a conversation of its own; chat: in the chat that gets the answer", oneOf("job", "chat"))

@@ -161,17 +161,23 @@ function nextOf({ nextInstants, timezone, why }: WireJob, nowMs: number): string
 function lastOf(run: WireRun, timezone: string, nowMs: number): string {
   const { status, delivery, instant, error, count } = run;
   const at = tied(shortInstant(isoIn(timezone, instant), isoIn(timezone, nowMs)));
-  const went = delivery === "none" ? status : `${status}, delivery ${delivery}`;
+  const went = [status, DELIVERED[delivery]].filter((part) => part !== undefined).join(", ");
   const many = count === undefined ? "" : ` (${count} instants)`;
   return `${at}: ${went}${many}${error === undefined ? "" : `: ${error.message} (${error.code})`}`;
 }
 
+const WHEN_WORDS: Readonly<Record<string, string>> = {
+  failure: "only failures",
+  nonEmpty: "when there is something to say",
+  answer: "answers, no failures",
+};
+const DELIVERED: Readonly<Record<string, string>> = { delivered: "delivered", waiting: "not delivered yet", failed: "not delivered" };
+
 function targetsOf({ deliver }: WireJob): string {
   if (deliver === undefined) return "";
   const chats = [...(deliver.chat === undefined ? [] : [deliver.chat]), ...(deliver.chats ?? [])].join(", ");
-  return deliver.when === "always"
-    ? chats
-    : `${chats} (${deliver.when === "failure" ? "only failures" : "when there is something to say"})`;
+  const when = WHEN_WORDS[deliver.when];
+  return when === undefined ? chats : `${chats} (${when})`;
 }
 
 function tookOf({ startedAt, endedAt, status }: WireRun): string {

@@ -1,16 +1,14 @@
 import * as z from "zod";
-import { parseChatKey } from "../../core/chat-key.ts";
-import { parseContent } from "../../core/content.ts";
 import { RequestError } from "../../core/errors.ts";
 import { isTimeZone } from "../../core/time-zone.ts";
 import type { CronJobInput, ScheduleInput } from "../../runtime/api.ts";
+import { definitionOf } from "../../runtime/jobs/definition.ts";
 import { parseSchedule } from "../../runtime/schedule.ts";
 import { atText } from "../../runtime/schedule/schedule-text.ts";
 import { chatKey, duration, wholeNumber } from "./fields.ts";
 
 const ZONED = /(?:[zZ]|[+-]\d{2}:?\d{2})$/;
 const ZONED_EXAMPLES = 'such as "2030-01-31T09:00:00Z" or "2030-01-31T09:00:00+01:00"';
-const CHATS_MAX = 100;
 
 /** A point in time: ISO text with its zone, epoch milliseconds, or a date of YAML. */
 const instant = z.union([z.string(), z.number(), z.date()], { error: `must be an instant ${ZONED_EXAMPLES}` });
@@ -57,12 +55,9 @@ const deliver = z
   .strictObject(
     {
       chat: chatKey.optional(),
-      chats: z
-        .array(chatKey, { error: 'must be a list such as ["telegram:123", "telegram:456"]' })
-        .max(CHATS_MAX, { error: `has more than ${CHATS_MAX} chats; write fewer` })
-        .optional(),
-      when: oneOf(["always", "failure", "nonEmpty"])
-        .meta({ description: "always; failure: only failures; nonEmpty: failures, and answers that are not empty. Default always." })
+      chats: z.array(chatKey, { error: 'must be a list such as ["telegram:123", "telegram:456"]' }).optional(),
+      when: oneOf(["always", "failure", "nonEmpty", "answer"])
+        .meta({ description: "failure: only failures; nonEmpty: failures, and answers that are not empty; answer: those alone. Default always." })
         .optional(),
       silence: z
         .string({ error: "must be a text" })
@@ -124,13 +119,15 @@ export const cronJob = z
     { error: "must be a job with id, message and schedule" },
   )
   .transform((job, context): CronJobInput => {
-    const checks = { id: () => parseChatKey(`cron:${job.id}`), message: () => parseContent(job.message, "message") };
-    for (const [path, check] of Object.entries(checks)) {
-      const wrong = refusalOf(check);
-      if (wrong !== undefined) context.addIssue({ code: "custom", path: [path], message: wrong });
+    if (context.issues.length > 0) return job;
+    try {
+      definitionOf(job, Date.now());
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error;
+      const { path = "", message } = error;
+      const steps = path.split(".").filter((step) => step !== "");
+      context.addIssue({ code: "custom", path: steps, message: message.startsWith(`${path} `) ? message.slice(path.length + 1) : message });
     }
-    if (job.session === "chat" && job.deliver === undefined)
-      context.addIssue({ code: "custom", path: ["session"], message: "runs in a chat, and there is none; write deliver: { chat: … } too" });
     return job;
   });
 

@@ -32,6 +32,9 @@ const limits = z
       ),
       inboxRetention: duration("How long ended messages are kept.").default(DEFAULT_LIMITS.inboxRetentionMs),
       historyRetention: duration("How long conversations are kept.").default(DEFAULT_LIMITS.historyRetentionMs),
+      runRetention: duration("How long the runs of cron jobs are kept, and completed jobs.").default(DEFAULT_LIMITS.runRetentionMs),
+      jobsPerChat: wholeNumber("Cron jobs of one chat that are not completed.", 0, 100_000).default(DEFAULT_LIMITS.jobsPerChat),
+      catchUpPerSecond: wholeNumber("Missed runs of cron jobs begun in a second.", 1, 10_000).default(DEFAULT_LIMITS.catchUpPerSecond),
     },
     mapping,
   )

@@ -1,15 +1,20 @@
 /** The claim of an instant: one transaction, and what follows from it in this process. */
 import type { ChatKey } from "../../core/chat-key.ts";
 import { textContent } from "../../core/content.ts";
-import { invariant } from "../../core/errors.ts";
+import { invariant, type ErrorNote } from "../../core/errors.ts";
 import type { JobRecord, RunPolicy, RunTrigger } from "../../ports/store/job-records.ts";
 import type { InstantClaim, InstantClaimed } from "../../ports/store/job-store.ts";
 import type { Intake } from "../intake.ts";
 import type { Kernel } from "../kernel.ts";
 
+/** What an instant runs with. `skip` records why it ran nothing. */
+export type Prepared = { readonly type: "run"; readonly job: JobRecord } | { readonly type: "skip"; readonly why: ErrorNote };
+
 export type ClaimRequest = Pick<InstantClaim, "fromMs" | "passed" | "instantMs" | "to"> & { readonly trigger: RunTrigger };
 
 export interface Claims {
+  /** The job as its next instant runs, or why it runs nothing. @throws TransientError STORE_UNAVAILABLE */
+  readonly prepare: (job: JobRecord) => Promise<Prepared>;
   /** @throws TransientError STORE_UNAVAILABLE, AmbiguousError when it may have been stored */
   readonly claim: (job: JobRecord, request: ClaimRequest) => Promise<InstantClaimed>;
 }
@@ -19,6 +24,8 @@ export function createClaims(
   intake: Intake,
   parts: {
     readonly aliasOf: (key: ChatKey) => ChatKey;
+    /** Undefined for a job that runs as its row says. */
+    readonly prepare: (job: JobRecord) => Promise<Prepared | undefined>;
     /** Turns of these runs are fenced off: their chats start again from their rows. */
     readonly fencedOff: (runIds: readonly string[]) => void;
   },
@@ -26,6 +33,7 @@ export function createClaims(
   const { store, clock, random } = kernel;
 
   return {
+    prepare: async (job) => (await parts.prepare(job)) ?? { type: "run", job },
     claim: async (job, { trigger, ...request }) => {
       const policy = policyOf(job, { runId: random.id(), trigger, chat: parts.aliasOf(job.chat) });
       const plan = intake.plan([

@@ -1,6 +1,7 @@
 /** What becomes of the instants of a job: pure functions of its row and the time. */
+import type { ErrorNote } from "../../core/errors.ts";
 import type { JobDefinition, JobRecord, JobStatus } from "../../ports/store/job-records.ts";
-import type { JobPosition } from "../../ports/store/job-store.ts";
+import type { JobPosition, PassedInstants } from "../../ports/store/job-store.ts";
 import { countTicks, lastTickUpTo, nextTickAfter, nextTicks } from "../schedule.ts";
 import { ON_TIME_MS } from "./definition.ts";
 
@@ -89,6 +90,16 @@ function spanBefore(job: JobRecord, instantMs: number): Span | undefined {
 
 function span({ schedule }: JobRecord, firstMs: number, lastMs: number): Span {
   return { firstMs, lastMs, count: 1 + countTicks(schedule, firstMs, lastMs, PASSED_MAX - 1) };
+}
+
+/** The row of instants that nobody saw in time. */
+export function missedInstants(passed: Span, runId: string): PassedInstants {
+  return { ...passed, runId, status: "missed", error: { code: "RUN_MISSED", message: "nothing ran this job at its time" } };
+}
+
+/** The row of an instant that has nothing to do, and of those that passed before it. */
+export function skippedInstants({ instantMs, passed }: Due & { readonly type: "run" }, error: ErrorNote, runId: string): PassedInstants {
+  return { runId, status: "skipped", firstMs: passed?.firstMs ?? instantMs, lastMs: instantMs, count: (passed?.count ?? 0) + 1, error };
 }
 
 /** Instants of a job up to and with `untilMs` that pass without a run; undefined when there are none. */

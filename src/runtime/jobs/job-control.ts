@@ -101,7 +101,10 @@ export function createJobControl(kernel: Kernel, jobs: Jobs, requireOpen: () => 
     requireOpen();
     const job = await views.record(id);
     const request = { fromMs: undefined, passed: undefined, instantMs: clock.now(), to: undefined, trigger: "hand" } as const;
-    const claimed = await jobs.claims.claim(job, request);
+    const prepared = await jobs.claims.prepare(job);
+    if (prepared.type === "skip")
+      throw new RequestError("WRONG_STATE", `cron job ${id} has nothing to do: ${prepared.why.message}`, { path: "id" });
+    const claimed = await jobs.claims.claim(prepared.job, request);
     if (claimed.status === "gone") {
       await views.record(id);
       throw movesOn(id);

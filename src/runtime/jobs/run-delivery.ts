@@ -6,7 +6,7 @@ import type { RunPolicy } from "../../ports/store/job-records.ts";
 /** The replies of a run that ended well, as they are delivered; none when the policy wants none. */
 export function saidBy(run: RunPolicy, replies: readonly Content[]): readonly Content[] {
   if (run.deliverWhen === "failure" || isSilent(run, replies)) return [];
-  if (replies.length > 0 || run.deliverWhen === "nonEmpty") return replies;
+  if (replies.length > 0 || run.deliverWhen !== "always") return replies;
   return [textContent(`${run.jobName}: done; there is nothing to say.`)];
 }
 
@@ -16,9 +16,10 @@ function isSilent({ silence }: RunPolicy, replies: readonly Content[]): boolean 
   return replies.length === 0 || (replies.length === 1 && textOf(replies[0] ?? []).trim() === silence.trim());
 }
 
-/** Tells that a run has failed. */
-export function failureNotice(run: RunPolicy, error: ErrorNote): Content {
-  return textContent(`The cron job "${run.jobName}" failed: ${error.message} (${error.code}).`);
+/** Tells that a run has failed; nothing where answers alone are wanted. */
+export function noticeOf(run: RunPolicy, error: ErrorNote): readonly Content[] {
+  if (run.deliverWhen === "answer") return [];
+  return [textContent(`The cron job "${run.jobName}" failed: ${error.message} (${error.code}).`)];
 }
 
 /** Tells, in the place of that, that the job is disabled with it. */

@@ -5,7 +5,7 @@ import type { RunTarget } from "../../ports/store/job-store.ts";
 import type { OutboxPart } from "../../ports/store/records.ts";
 import type { Kernel } from "../kernel.ts";
 import { piecesOf, type Outgoing, type RunObserver } from "../turn-commit.ts";
-import { asideAlert, disabledAlert, failureNotice, saidBy } from "./run-delivery.ts";
+import { asideAlert, disabledAlert, noticeOf, saidBy } from "./run-delivery.ts";
 
 export interface RunWatch extends RunObserver {
   /** A part has its end; `isLast` of its group. */
@@ -61,7 +61,7 @@ export function createRunWatch(
     },
     failure: (run, error) => ({
       runId: run.runId,
-      notice: targetsOf(run.deliverTo, [failureNotice(run, error)]),
+      notice: targetsOf(run.deliverTo, noticeOf(run, error)),
       alert: targetsOf(run.alertTo, [disabledAlert(run, error)]),
     }),
     aside: (run, error) => {

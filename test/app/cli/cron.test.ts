@@ -72,7 +72,7 @@ describe("cron list", () => {
       "daily_report  (Daily report)  scheduled  from config",
       "  when  At 09:00, Monday through Friday (Europe/Paris)",
       expect.stringMatching(/^ {2}next {2}Fri 27 Mar 09:00 \+01:00 \(in \d+ d.*\), Mon 30 Mar 09:00 \+02:00, Tue 31 Mar 09:00 \+02:00$/),
-      "  last  Thu 26 Mar 09:00: succeeded, delivery delivered",
+      "  last  Thu 26 Mar 09:00: succeeded, delivered",
       "  late  starts 12 s after each instant (stagger 5 min)",
       "  to    telegram:123",
       "",
