@@ -3,6 +3,7 @@
  *
  * A chat asks for one slot at a time and goes to the end of its class after each turn, which is round robin between chats. Between
  * classes the earliest request wins, cron counted as if it had come later by its handicap: people go first, and nobody waits for ever.
+ * One slot in four is for people alone.
  * A heartbeat has one slot of its own beside the others, so that a long one takes nothing from a person. Suspects (turns found running after an unclean end) have one slot of their own, beside the others; they begin
  * when all have asked: the most accused first, so that an innocent one clears itself, and of equals the one that has waited longest; only
  * the one that was alone at the last death goes last. So deaths from outside are not held against one turn again and again.
@@ -76,6 +77,8 @@ export function createTurnQueue(options: {
   /** It was alone when the process died the last time. */
   let lastAlone: ChatKey | undefined;
   const running = new Set<ChatKey>();
+  /** Those of them that have a cron turn. */
+  const ofJobs = new Set<ChatKey>();
   /** It has the slot of the heartbeats. */
   let beating: ChatKey | undefined;
   const granted: ChatKey[] = [];
@@ -85,11 +88,20 @@ export function createTurnQueue(options: {
   let isOpen = false;
   let isPumping = false;
 
+  /** A slot in four is kept for people, so that a storm of jobs holds none of them up. */
+  const mayRunJob = (): boolean => ofJobs.size < Math.max(1, slots - Math.ceil(slots / 4));
+
+  const begin = (key: ChatKey, turnClass: TurnClass): void => {
+    running.add(key);
+    if (turnClass === "cron") ofJobs.add(key);
+  };
+
   const nextClass = (): TurnClass | undefined => {
     let best: TurnClass | undefined;
     let bestAtMs = Number.POSITIVE_INFINITY;
     for (const turnClass of SHARING) {
       const first = waiting[turnClass].values().next();
+      if (turnClass === "cron" && !mayRunJob()) continue;
       if (!first.done && first.value + HANDICAP_MS[turnClass] < bestAtMs) {
         best = turnClass;
         bestAtMs = first.value + HANDICAP_MS[turnClass];
@@ -122,8 +134,8 @@ export function createTurnQueue(options: {
     while (running.size < slots) {
       const turnClass = nextClass();
       const key = turnClass && take(waiting[turnClass]);
-      if (key === undefined) break;
-      running.add(key);
+      if (turnClass === undefined || key === undefined) break;
+      begin(key, turnClass);
       granted.push(key);
     }
     if (beating === undefined && waiting.heartbeat.size > 0) {
@@ -157,6 +169,7 @@ export function createTurnQueue(options: {
 
   const giveBack = (key: ChatKey): void => {
     running.delete(key);
+    ofJobs.delete(key);
     if (beating === key) beating = undefined;
   };
 
@@ -173,10 +186,10 @@ export function createTurnQueue(options: {
       pump();
     },
     reserve: (key, turnClass) => {
-      const isFull = turnClass === "heartbeat" ? beating !== undefined : running.size >= slots;
+      const isFull = turnClass === "heartbeat" ? beating !== undefined : running.size >= slots || (turnClass === "cron" && !mayRunJob());
       if (!isOpen || isFull || waiting[turnClass].size > 0 || holds(key)) return false;
       if (turnClass === "heartbeat") beating = key;
-      else running.add(key);
+      else begin(key, turnClass);
       return true;
     },
     release: (key) => {

@@ -43,6 +43,25 @@ describe("the turn queue", () => {
     expect(granted).toEqual(["noisy", "quiet", "noisy"]);
   });
 
+  it("keeps a slot in four free of jobs, also from an append that would take one at once", async () => {
+    const { queue, granted, ask } = rig(8);
+    queue.open();
+    for (let n = 0; n < 20; n += 1) ask(`job-${n}`, "cron");
+    await settle();
+    expect(granted).toHaveLength(6);
+    expect(queue.reserve(chat("job-x"), "cron")).toBe(false);
+    ask("ann");
+    expect(queue.reserve(chat("bob"), "interactive")).toBe(true);
+    await settle();
+    expect(granted.slice(6)).toEqual(["ann"]);
+    queue.release(chat("ann"));
+    await settle();
+    expect(granted).toHaveLength(7);
+    queue.release(chat("job-0"));
+    await settle();
+    expect(granted.at(-1)).toBe("job-6");
+  });
+
   it("puts people before cron, but lets age win", async () => {
     const { clock, queue, granted, ask } = rig(1);
     ask("job", "cron");
