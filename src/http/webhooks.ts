@@ -35,7 +35,7 @@ async function pass(c: HttpContext, loop: Pick<EventLoop, "webhook">, clock: Pic
   const headers = new Headers();
   for (const [name, value] of c.req.raw.headers) if (!HOP_HEADERS.has(name)) headers.append(name, value);
   const method = c.req.method === "HEAD" ? "GET" : c.req.method;
-  const request = new Request(c.req.url, { method, headers, ...(body === undefined ? {} : { body: body as BodyInit }) });
+  const request = new Request(c.req.url, { method, headers, ...(body === undefined ? {} : { body: body as RequestInit["body"] }) });
   const given = await within(ANSWER_MS, clock, loop.webhook(c.req.path.split("/")[2] ?? "", request));
   // A channel that fails says nothing of why to whoever asked.
   if (given.status >= 500) {

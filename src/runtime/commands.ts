@@ -13,7 +13,8 @@ import type { Chats } from "./chats.ts";
 import { saying, type CommandAnswer, type CommandServices } from "./commands/command.ts";
 import { COMMANDS, commandOf } from "./commands/table.ts";
 import { pause, untilStored, type Kernel } from "./kernel.ts";
-import { piecesOf, publishPart, type Outgoing } from "./turn-commit.ts";
+import { piecesOf } from "./pieces.ts";
+import { publishPart, type Outgoing } from "./turn-commit.ts";
 import type { TurnRunner } from "./turn-runner.ts";
 
 /** Readings of the commands that wait, a hundred each. */

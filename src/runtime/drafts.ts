@@ -12,7 +12,7 @@ import type { OutboxPart } from "../ports/store/records.ts";
 import type { Claim } from "../ports/store/store.ts";
 import type { ChannelDirectory } from "./channels.ts";
 import type { Deliveries } from "./deliveries.ts";
-import { pause, type Kernel } from "./kernel.ts";
+import type { Kernel } from "./kernel.ts";
 import type { Pacer } from "./pacer.ts";
 import { splitText } from "./split-text.ts";
 
@@ -103,6 +103,15 @@ export function createDrafts(
         });
     });
   };
+
+  const within = (work: Promise<void>, limitMs: number): Promise<void> =>
+    new Promise((resolve) => {
+      const cancel = clock.setTimer(limitMs, resolve);
+      void work.finally(() => {
+        cancel();
+        resolve();
+      });
+    });
 
   /** What of a text fits one message, together with the mark that it may get. */
   const first = (draft: Draft, text: string): string => splitText(text, draft.channel.limits.textUnits - MARK_UNITS)[0] ?? "";
@@ -201,12 +210,20 @@ export function createDrafts(
       const draft = drafts.get(key);
       if (!draft) return undefined;
       close(draft);
-      const arrived = Promise.resolve(draft.work).then(() => (draft.isStored ? parts.deliveries().atRest(key) : undefined));
-      await Promise.race([arrived, pause(kernel, END_MS_MAX)]);
+      if (draft.work || draft.isStored) {
+        await within(
+          Promise.resolve(draft.work).then(() => (draft.isStored ? parts.deliveries().atRest(key) : undefined)),
+          END_MS_MAX,
+        );
+      }
       if (drafts.get(key) === draft) drafts.delete(key);
       if (!draft.isStored) return undefined;
       const left = interrupted(textContent(first(draft, draft.text)));
-      if (mark) await Promise.race([edit(draft, left, MARK_MS_MAX).catch(() => undefined), pause(kernel, MARK_MS_MAX)]);
+      if (mark)
+        await within(
+          edit(draft, left, MARK_MS_MAX).catch(() => undefined),
+          MARK_MS_MAX,
+        );
       return left;
     },
   };

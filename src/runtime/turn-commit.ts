@@ -15,7 +15,7 @@ import type { ChatEntry } from "./chat-entry.ts";
 import type { Chats } from "./chats.ts";
 import type { Drafts } from "./drafts.ts";
 import { untilStored, type Kernel } from "./kernel.ts";
-import { splitText } from "./split-text.ts";
+import { piecesOf } from "./pieces.ts";
 import { committedTurn, failedTurn } from "./turn-lookup.ts";
 import type { TurnRun, TurnRunner } from "./turn-runner.ts";
 
@@ -265,13 +265,6 @@ export function publishPart(kernel: Pick<Kernel, "hub">, part: OutboxPart): void
   if (!kernel.hub.isWatched(part.chat)) return;
   const { id, turnId, part: place, of, content, inReplyTo } = part;
   kernel.hub.publish(part.chat, { type: "reply", id, turnId, part: place, of, content, text: textOf(content), inReplyTo });
-}
-
-/** A reply as parts that a platform takes. */
-export function piecesOf(reply: Content, maxUnits: number): readonly Content[] {
-  const [only] = reply;
-  if (reply.length === 1 && only?.type === "text") return splitText(only.text, maxUnits).map(textContent);
-  return reply.flatMap((item) => (item.type === "text" ? splitText(item.text, maxUnits).map(textContent) : [[item]]));
 }
 
 function historyOf(claim: Claim, replies: readonly Content[], atMs: number): readonly HistoryEntry[] {

@@ -220,7 +220,7 @@ export async function openWhatsAppServer({ clock, retryMs = 5 }: WhatsAppServerO
   const sign = (body: string | Uint8Array): string => `sha256=${createHmac("sha256", appSecret).update(body).digest("hex")}`;
   const send = async (method: string, url: string, headers: Readonly<Record<string, string>>, body?: Uint8Array): Promise<WebhookTry> => {
     try {
-      const response = await fetch(url, { method, headers, body: body as BodyInit | undefined });
+      const response = await fetch(url, { method, headers, body: body as RequestInit["body"] });
       return { status: response.status, text: await response.text() };
     } catch {
       return { status: 0, text: "" };

@@ -4,7 +4,8 @@ import type { Content } from "../../core/content.ts";
 import type { RunTarget } from "../../ports/store/job-store.ts";
 import type { OutboxPart } from "../../ports/store/records.ts";
 import type { Kernel } from "../kernel.ts";
-import { piecesOf, type Outgoing, type RunObserver } from "../turn-commit.ts";
+import { piecesOf } from "../pieces.ts";
+import type { Outgoing, RunObserver } from "../turn-commit.ts";
 import { asideAlert, disabledAlert, noticeOf, saidBy } from "./run-delivery.ts";
 
 export interface RunWatch extends RunObserver {
