@@ -5,12 +5,14 @@ import { assembleEventLoop, type EventLoopParts } from "../../src/runtime/event-
 import { createMemoryStore, type MemoryStore } from "../../src/stores/memory/store.ts";
 import { createFakeChannel, createFakePlatform } from "../../src/testing/fake-channel.ts";
 import { createSeededRandom } from "../../src/testing/seeded-random.ts";
-import { createVirtualClock } from "../../src/testing/virtual-clock.ts";
+import { createVirtualClock, type VirtualClock } from "../../src/testing/virtual-clock.ts";
 
 export interface RigOptions {
   readonly agent?: Agent;
   readonly store?: MemoryStore;
   readonly limits?: EventLoopParts["limits"];
+  /** Begins on the first of January 2026 by default. */
+  readonly clock?: VirtualClock;
   readonly platform?: ReturnType<typeof createFakePlatform>;
   readonly alter?: (parts: EventLoopParts) => EventLoopParts;
 }
@@ -21,7 +23,7 @@ export const echo: Agent = async function* (turn) {
 
 /** A whole runtime in virtual time on the memory store, with one fake platform called `sim`. */
 export async function openRuntime(options: RigOptions = {}) {
-  const clock = createVirtualClock();
+  const clock = options.clock ?? createVirtualClock();
   const store = options.store ?? createMemoryStore();
   const platform = options.platform ?? createFakePlatform();
   const lines: string[] = [];

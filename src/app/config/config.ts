@@ -9,6 +9,7 @@ import type { Limits } from "../../core/limits.ts";
 import { channelOf, type ChatKey } from "../../core/chat-key.ts";
 import type { NamedHooks } from "../../http/hooks.ts";
 import type { CronJobInput } from "../../runtime/api.ts";
+import { HEARTBEAT_ID } from "../../runtime/heartbeat/heartbeat.ts";
 import { type ChannelConfig, readChannels } from "./channels.ts";
 import { check } from "./check.ts";
 import { readConfigFile } from "./config-file.ts";
@@ -185,7 +186,11 @@ function checkHooks(
 }
 
 function checkTogether(
-  checked: { readonly http: { readonly host: string; readonly token?: string }; readonly cron: readonly CronJobInput[] },
+  checked: {
+    readonly heartbeat?: object | undefined;
+    readonly http: { readonly host: string; readonly token?: string };
+    readonly cron: readonly CronJobInput[];
+  },
   asDaemon: boolean,
   problems: Problem[],
 ): void {
@@ -198,5 +203,10 @@ function checkTogether(
     if (seen.has(job.id))
       problems.push({ path: ["cron", place, "id"], message: `${JSON.stringify(job.id)} is used by an earlier job; write another id` });
     seen.add(job.id);
+    if (job.id === HEARTBEAT_ID && checked.heartbeat !== undefined)
+      problems.push({
+        path: ["cron", place, "id"],
+        message: `${JSON.stringify(job.id)} is the job of the heartbeat section; write another id`,
+      });
   }
 }

@@ -52,6 +52,8 @@ export function createJobControl(kernel: Kernel, jobs: Jobs, requireOpen: () => 
       throw new RequestError("BAD_SCHEDULE", `job ${job.id} has no instant left: it has passed, or until comes before it`, {
         path: "schedule",
       });
+    if ((await store.jobs.get(job.id))?.origin === "system")
+      throw new RequestError("JOB_EXISTS", `${job.id} is the id of a job of the runtime itself; choose another`, { path: "id" });
     const stored = await store.jobs.put(job, { isNew, ownerMax: limits.jobsPerChat });
     if (stored === "exists")
       throw new RequestError("JOB_EXISTS", `there is a cron job ${JSON.stringify(job.id)} already; choose another id or remove it`, {
