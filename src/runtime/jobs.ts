@@ -86,8 +86,8 @@ export function createJobs(
   const claims = createClaims(kernel, intake, parts);
   // Some wait in the turn queue, so that none of its slots stays free.
   const slots = createJobSlots(kernel, {
-    slots: 2 * limits.concurrentTurns,
-    catchUpPerSecond: limits.catchUpPerSecond,
+    slots: () => 2 * limits.concurrentTurns,
+    catchUpPerSecond: () => limits.catchUpPerSecond,
     grant: (id) => tell(id, { type: "slot.granted" }),
   });
 

@@ -17,13 +17,17 @@ const CREDIT_MS = 50;
 
 export function createJobSlots(
   { clock, closed }: Pick<Kernel, "clock" | "closed">,
-  options: { readonly slots: number; readonly catchUpPerSecond: number; readonly grant: (id: string) => void },
+  options: {
+    /** Asked each time: both may change. */
+    readonly slots: () => number;
+    readonly catchUpPerSecond: () => number;
+    readonly grant: (id: string) => void;
+  },
 ): JobSlots {
   const { slots, catchUpPerSecond, grant } = options;
   const running = new Set<string>();
   const onTime = new Set<string>();
   const missed = new Set<string>();
-  const paceMs = 1_000 / catchUpPerSecond;
   let mayCatchUpMs = Number.NEGATIVE_INFINITY;
   let isTimed = false;
   let isPumping = false;
@@ -38,7 +42,7 @@ export function createJobSlots(
     const nowMs = clock.monotonic();
     if (missed.size > 0 && nowMs >= mayCatchUpMs) {
       // Time that nobody used is not saved up, but for what a timer came late.
-      mayCatchUpMs = (mayCatchUpMs < nowMs - CREDIT_MS ? nowMs : mayCatchUpMs) + paceMs;
+      mayCatchUpMs = (mayCatchUpMs < nowMs - CREDIT_MS ? nowMs : mayCatchUpMs) + 1_000 / catchUpPerSecond();
       return take(missed);
     }
     return take(onTime);
@@ -50,11 +54,11 @@ export function createJobSlots(
     queueMicrotask(() => {
       isPumping = false;
       const granted: string[] = [];
-      for (let id = running.size < slots ? next() : undefined; id !== undefined; id = running.size < slots ? next() : undefined) {
+      for (let id = running.size < slots() ? next() : undefined; id !== undefined; id = running.size < slots() ? next() : undefined) {
         running.add(id);
         granted.push(id);
       }
-      if (missed.size > 0 && running.size < slots) wakeLater();
+      if (missed.size > 0 && running.size < slots()) wakeLater();
       for (const id of granted) if (running.has(id)) grant(id);
     });
   };
