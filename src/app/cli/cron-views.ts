@@ -15,23 +15,33 @@ const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "
 /** Names and values stand under each other from this column on. */
 const LABEL = 6;
 
+/** How much of an instant is told. */
+interface Told {
+  readonly hasWeekday?: boolean;
+  readonly hasSeconds?: boolean;
+}
+
 /** `Mon 2030-01-31 09:00 +01:00` of an ISO local time with offset; with seconds where there are any. */
-function longInstant(iso: string): string {
-  const { date, time, offset } = partsOf(iso);
-  return `${WEEKDAYS[new Date(`${date}T00:00:00Z`).getUTCDay()]} ${date} ${time} ${offset}`;
+function longInstant(iso: string, { hasWeekday = true }: Told = {}): string {
+  const { day, date, time, offset } = partsOf(iso);
+  return `${hasWeekday ? `${WEEKDAYS[day.getUTCDay()]} ` : ""}${date} ${time} ${offset}`;
 }
 
 /** `Mon 31 Jan 09:00`, with the year where it is not that of now. */
-function shortInstant(iso: string, nowIso: string): string {
-  const { date, time } = partsOf(iso);
-  const day = new Date(`${date}T00:00:00Z`);
+function shortInstant(iso: string, nowIso: string, { hasWeekday = true, hasSeconds = needsSeconds(iso) }: Told = {}): string {
+  const { day, date } = partsOf(iso);
   const year = date.slice(0, 4) === nowIso.slice(0, 4) ? "" : ` ${date.slice(0, 4)}`;
-  return `${WEEKDAYS[day.getUTCDay()]} ${day.getUTCDate()} ${MONTHS[day.getUTCMonth()]}${year} ${time}`;
+  const weekday = hasWeekday ? `${WEEKDAYS[day.getUTCDay()]} ` : "";
+  return `${weekday}${day.getUTCDate()} ${MONTHS[day.getUTCMonth()]}${year} ${iso.slice(11, hasSeconds ? 19 : 16)}`;
 }
 
-function partsOf(iso: string): { readonly date: string; readonly time: string; readonly offset: string } {
-  const [date = "", rest = ""] = iso.split("T");
-  return { date, time: rest.slice(0, 8).endsWith(":00") ? rest.slice(0, 5) : rest.slice(0, 8), offset: rest.slice(8) };
+function needsSeconds(iso: string): boolean {
+  return iso.slice(17, 19) !== "00";
+}
+
+function partsOf(iso: string): { readonly day: Date; readonly date: string; readonly time: string; readonly offset: string } {
+  const date = iso.slice(0, 10);
+  return { day: new Date(`${date}T00:00:00Z`), date, time: iso.slice(11, needsSeconds(iso) ? 19 : 16), offset: iso.slice(19) };
 }
 
 const ZONE_WORDS: Readonly<Record<Schedule["kind"], (words: string, zone: string) => string>> = {
@@ -44,7 +54,7 @@ export function viewExplanation(said: string, explanation: Explanation, { column
   const { kind, words, timezone, instants, warnings } = explanation;
   const sentence = ZONE_WORDS[kind](words ?? "There are no words for this expression", timezone);
   const rows = instants.map(({ at, local }) => {
-    const line = `${longInstant(local)}  ${relative(at - nowMs)}`;
+    const line = `${longInstant(local, { hasWeekday: !isNarrow(columns) })}  ${relative(at - nowMs)}`;
     return columns === undefined ? line : fit(line, columns);
   });
   const notes = warnings.map(({ message }) => wrap(`! ${message}`, columns, "  "));
@@ -106,11 +116,13 @@ export function viewJobDetail(job: WireJob, view: View): string {
 
 export function viewRuns(page: WirePage<WireRun>, timezone: string, { columns, nowMs }: View): string {
   const nowIso = isoIn(timezone, nowMs);
-  const narrow = columns !== undefined && columns < 60;
+  const narrow = isNarrow(columns);
+  const instants = page.items.map(({ instant }) => isoIn(timezone, instant));
+  const told: Told = { hasWeekday: !narrow, hasSeconds: instants.some(needsSeconds) };
   return table<WireRun>(
     page.items,
     [
-      { title: `INSTANT (${timezone})`, cell: ({ instant }) => shortInstant(isoIn(timezone, instant), nowIso), shrinksTo: 16 },
+      { title: `INSTANT (${timezone})`, cell: ({ instant }) => shortInstant(isoIn(timezone, instant), nowIso, told), shrinksTo: 15 },
       { title: "STATUS", cell: ({ status, count }) => (count === undefined ? status : `${status} (${count})`) },
       { title: "DELIVERY", cell: ({ delivery }) => (delivery === "none" ? "" : delivery) },
       { title: "TOOK", cell: (run) => (narrow ? "" : tookOf(run)), right: true },
@@ -139,6 +151,11 @@ export function viewPlan(id: string, { would, chat, message, deliverTo }: WirePl
   return `${wrap(what[would] ?? would, columns)}\n${rest}`;
 }
 
+/** Too narrow for weekdays and durations. */
+function isNarrow(columns: number | undefined): boolean {
+  return columns !== undefined && columns < 60;
+}
+
 /** Stands for a space at which no line is broken. */
 const TIE = "\u00a0";
 const tied = (text: string): string => text.replaceAll(" ", TIE);
@@ -149,11 +166,12 @@ function nextOf({ nextInstants, timezone, why }: WireJob, nowMs: number): string
   const all = nextInstants.map((at) => isoIn(timezone, at));
   // The offset is told where the clocks change in between.
   const hasChange = new Set([nowIso, ...all].map((iso) => partsOf(iso).offset)).size > 1;
+  const hasSeconds = all.some(needsSeconds);
   return all
     .map((iso, place) => {
       const offset = hasChange ? ` ${partsOf(iso).offset}` : "";
       const until = place === 0 ? ` ${tied(`(${relative((nextInstants[0] ?? 0) - nowMs)})`)}` : "";
-      return `${tied(`${shortInstant(iso, nowIso)}${offset}`)}${until}`;
+      return `${tied(`${shortInstant(iso, nowIso, { hasSeconds })}${offset}`)}${until}`;
     })
     .join(", ");
 }
