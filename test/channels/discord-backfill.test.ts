@@ -3,6 +3,7 @@ import type { DiscordChannel, DiscordOptions } from "../../src/channels/discord/
 import { textOf } from "../../src/core/content.ts";
 import { TransientError } from "../../src/core/errors.ts";
 import { createRecordingHost } from "../../src/testing/channel-contract.ts";
+import { earlier } from "../../src/channels/discord/snowflake.ts";
 import type { InboundMessage } from "../../src/ports/channel.ts";
 import type { RecordingHost } from "../../src/testing/channel-contract.ts";
 import type { DiscordServer } from "../../src/testing/discord-server/server.ts";
@@ -68,6 +69,7 @@ describe("what Discord says while nobody listens", () => {
     await channel.start(host);
     await host.until(() => texts().includes("into the void"));
     await killed.stop();
+    expect(texts()).toEqual(["first", "into the void"]);
   });
 
   it("is found when the process ends between hearing somebody for the first time and storing it", async () => {
@@ -174,6 +176,7 @@ describe("what Discord says while nobody listens", () => {
     server.fail({ kind: "error", status: 401, message: "401: Unauthorized" }, { call: "read" });
     await channel.start(host);
     await host.until(() => host.reports().at(-1)?.type === "connection.refused");
+    expect(host.reports().at(-1)).toMatchObject({ error: { code: "TOKEN_REFUSED" } });
   });
 
   it("is not read for channels where nobody has spoken to the bot", async () => {
@@ -269,6 +272,30 @@ describe("what Discord says while nobody listens", () => {
     await host.until(() => stored().length === 2);
     expect(texts()).toEqual(["hello", "overtaken"]);
     expect(cursorOf(host, direct())).toBe(late.id);
+  });
+
+  it("is not asked for in a server's channels where nothing new was said, as the login tells", async () => {
+    const [quiet, busy] = [server.openChannel(), server.openChannel()];
+    const hourAgo = earlier(quiet, 3_600_000);
+    await makeKnown(host, quiet, hourAgo, server.guildId);
+    await makeKnown(host, busy, hourAgo, server.guildId);
+    server.say("news", { channelId: busy, mentions: true });
+    await channel.start(host);
+    await host.until(() => texts().includes("news"));
+    server.say("live", { channelId: quiet, mentions: true });
+    await host.until(() => texts().includes("live"));
+    expect(server.calls("read")).toBe(1);
+  });
+
+  it("is read when a server comes back from an outage", async () => {
+    await meet(server.generalId);
+    await channel.start(host);
+    await opened(2);
+    await server.until(() => server.calls("read") === 1);
+    server.push("GUILD_DELETE", { id: server.guildId, unavailable: true });
+    server.push("GUILD_CREATE", { id: server.guildId, roles: [], channels: [], threads: [] });
+    await server.until(() => server.calls("read") === 2);
+    expect(texts()).toEqual(["first"]);
   });
 
   it("reports a loss when the cells cannot be read", async () => {

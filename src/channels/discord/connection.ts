@@ -71,7 +71,8 @@ export function openConnection(options: ConnectionOptions, host: ChannelHost): C
           return;
         }
         case "GUILD_CREATE":
-          directory.learnGuild(d, botId);
+          if (directory.learnGuild(d, botId, (channelId) => ledger.get(channelId) !== undefined))
+            intake.serverReturned((d as WireGuild).id);
           return;
         case "THREAD_CREATE":
         case "THREAD_UPDATE":

@@ -1,21 +1,27 @@
-/** What the gateway tells of servers: the bot's own role in each, and which channel a thread hangs on. */
+/** What the gateway tells of servers: the bot's own role in each, which channel a thread hangs on, and where nothing new was said. */
 import type { Clock } from "../../ports/clock.ts";
 import { settlesWithin } from "./pause.ts";
 import type { GroupMode } from "./settings.ts";
-import { isSnowflake } from "./snowflake.ts";
+import { isLater, isSnowflake } from "./snowflake.ts";
 import type { Whereabouts } from "./translate.ts";
-import type { WireGuild, WireThread } from "./wire.ts";
+import type { WireChannel, WireGuild, WireThread } from "./wire.ts";
 
 export interface Directory {
   /** The bot has logged in again: servers are described anew. */
   readonly forgetGuilds: () => void;
-  readonly learnGuild: (guild: WireGuild, botId: string) => void;
+  /**
+   * `isKnown`: whether somebody has spoken to the bot in a channel; the last messages of others are not remembered.
+   * True when the server comes back: since this login nobody waited for it any more.
+   */
+  readonly learnGuild: (guild: WireGuild, botId: string, isKnown: (channelId: string) => boolean) => boolean;
   readonly learnThread: (thread: WireThread) => void;
   readonly parentOf: (channelId: string) => string | undefined;
   readonly botRoleOf: (guildId: string | undefined) => string | undefined;
+  /** At this login nothing was said in a channel after that message. False also when it is not known. */
+  readonly isQuietSince: (channelId: string, messageId: string) => boolean;
   /** The setting of the nearest: thread, channel, server, `*`; without any `mention`. */
   readonly modeOf: (place: Whereabouts) => GroupMode;
-  /** Resolves once the server is described, or after 10 s: some are down for long. */
+  /** Resolves once the server is described, or after 10 s, once a login: some are down for long. */
   readonly settled: (guildId: string, signal: AbortSignal) => Promise<void>;
 }
 
@@ -25,7 +31,9 @@ const GUILD_MS_MAX = 10_000;
 
 export function createDirectory(groups: ReadonlyMap<string, GroupMode>, clock: Clock): Directory {
   const botRoles = new Map<string, string>();
-  const described = new Set<string>();
+  /** Servers that nobody waits for any more. */
+  const settledGuilds = new Set<string>();
+  const lastMessages = new Map<string, string>();
   const parents = new Map<string, string>();
   const waiting = new Map<string, Set<() => void>>();
 
@@ -37,20 +45,31 @@ export function createDirectory(groups: ReadonlyMap<string, GroupMode>, clock: C
   };
 
   return {
-    forgetGuilds: () => described.clear(),
-    learnGuild: ({ id, unavailable, roles = [], threads = [] }, botId) => {
-      if (!isSnowflake(id) || unavailable === true) return;
+    forgetGuilds: () => {
+      settledGuilds.clear();
+      lastMessages.clear();
+    },
+    learnGuild: ({ id, unavailable, roles = [], channels = [], threads = [] }, botId, isKnown) => {
+      if (!isSnowflake(id) || unavailable === true) return false;
       const role = roles.find(({ tags }) => tags?.bot_id === botId)?.id;
       if (role === undefined) botRoles.delete(id);
       else botRoles.set(id, role);
       for (const thread of threads) learnThread(thread);
-      described.add(id);
+      for (const { id: channelId, last_message_id: last } of [...channels, ...threads] satisfies WireChannel[])
+        if (isSnowflake(channelId) && isKnown(channelId) && last !== undefined) lastMessages.set(channelId, last ?? "0");
+      const isBack = settledGuilds.has(id);
+      settledGuilds.add(id);
       for (const wake of waiting.get(id) ?? []) wake();
       waiting.delete(id);
+      return isBack;
     },
     learnThread,
     parentOf: (channelId) => parents.get(channelId),
     botRoleOf: (guildId) => (guildId === undefined ? undefined : botRoles.get(guildId)),
+    isQuietSince: (channelId, messageId) => {
+      const last = lastMessages.get(channelId);
+      return last !== undefined && !isLater(last, messageId);
+    },
     modeOf: ({ channelId, parentId, guildId }) => {
       for (const id of [channelId, parentId, guildId, "*"]) {
         const mode = id === undefined ? undefined : groups.get(id);
@@ -59,7 +78,7 @@ export function createDirectory(groups: ReadonlyMap<string, GroupMode>, clock: C
       return "mention";
     },
     settled: async (guildId, signal) => {
-      if (described.has(guildId) || signal.aborted) return;
+      if (settledGuilds.has(guildId) || signal.aborted) return;
       const wakers = waiting.get(guildId) ?? new Set();
       waiting.set(guildId, wakers);
       let wake = (): void => undefined;
@@ -71,6 +90,7 @@ export function createDirectory(groups: ReadonlyMap<string, GroupMode>, clock: C
       await settlesWithin(clock, GUILD_MS_MAX, woken);
       signal.removeEventListener("abort", wake);
       wakers.delete(wake);
+      settledGuilds.add(guildId);
     },
   };
 }

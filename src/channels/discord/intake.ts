@@ -32,6 +32,8 @@ export interface IntakeOptions {
 export interface Intake {
   /** A login that is no resume: whatever was said before it is read back. Call before the first event. */
   readonly begin: (bot: BotIdentity) => void;
+  /** A server is back after an outage, or the bot in it: its channels are read back. */
+  readonly serverReturned: (guildId: string | undefined) => void;
   readonly messageSaid: (message: WireMessage, isEdit: boolean) => void;
   /** Something that no reading back brings again. `id`: a snowflake of now. */
   readonly pushed: (place: Whereabouts, id: string, message: InboundMessage, onOutcome: (outcome: AcceptOutcome) => void) => void;
@@ -66,10 +68,16 @@ export function createIntake(options: IntakeOptions): Intake {
     return { id: message.id, cursor: message.id, ...(translation.kind === "message" ? { message: translation.message } : {}) };
   };
 
-  const read = async (entry: Entry, after: string | undefined): Promise<Page> => {
+  const isQuiet = async ({ channelId, guildId, after }: Entry): Promise<boolean> => {
+    if (guildId === undefined) return false;
+    await directory.settled(guildId, signal);
+    return directory.isQuietSince(channelId, after);
+  };
+
+  const read: StreamContext["read"] = async (entry, after, isUrgent): Promise<Page> => {
     // Without the server's description its threads and the bot's role in it are not known.
     if (entry.guildId !== undefined) await directory.settled(entry.guildId, signal);
-    const result = await reader.read(entry.channelId, after);
+    const result = await reader.read(entry.channelId, after, isUrgent);
     if (result === "gone") streams.delete(entry.channelId);
     if (typeof result === "string") return result;
     const parentId = entry.parentId ?? directory.parentOf(entry.channelId);
@@ -84,6 +92,7 @@ export function createIntake(options: IntakeOptions): Intake {
     backfillMax,
     room: { used: 0 },
     read,
+    isQuiet,
     clock,
     signal,
     name,
@@ -125,6 +134,9 @@ export function createIntake(options: IntakeOptions): Intake {
       const entries = [...ledger.entries()].sort((a, b) => (isLater(a.after, b.after) ? -1 : 1));
       for (const entry of entries) streamFor(entry, false).mark(true);
       if (entries.length > 0) log?.info({ channel: name, channels: entries.length }, "reading back what was said before the login");
+    },
+    serverReturned: (guildId) => {
+      for (const entry of ledger.entries()) if (entry.guildId === guildId) streamFor(entry, false).mark(true);
     },
     messageSaid: (message, isEdit) => {
       const { id, channel_id: channelId, guild_id: guildId } = message;

@@ -109,8 +109,8 @@ export async function openLibrary({ token, apiRoot, clock, pace, name, log, list
       }
       return manager.emit(event, payload);
     } catch (error) {
-      // One event that the library chokes on would end the process otherwise.
-      log?.error({ channel: name, event, error: String(error).slice(0, 200) }, "discord.js failed on an event");
+      // An event of an unheard-of shape would end the process otherwise.
+      log?.error({ channel: name, event, error: String(error).slice(0, 200) }, "an event of Discord could not be taken; it is passed over");
       return true;
     }
   };

@@ -1,6 +1,7 @@
 /** Reads messages back, a few channels at once, and waits out what passes by itself. */
 import type { Clock } from "../../ports/clock.ts";
 import type { Log } from "../../ports/log.ts";
+import { createAllowance } from "./allowance.ts";
 import { describe } from "./failure.ts";
 import type { Failure } from "./failure.ts";
 import { pause } from "./pause.ts";
@@ -12,8 +13,8 @@ import type { WireMessage } from "./wire.ts";
 export type ReadResult = readonly (WireMessage & { readonly id: string })[] | "gone" | "hidden" | "aborted";
 
 export interface Reader {
-  /** At most 100 messages, oldest first: those right after an id, or the newest. Repeats until Discord answers; never throws. */
-  readonly read: (channelId: string, after: string | undefined) => Promise<ReadResult>;
+  /** At most 100 messages, oldest first: those right after an id, or the newest; urgent ones first. Repeats until Discord answers; never throws. */
+  readonly read: (channelId: string, after: string | undefined, isUrgent: () => boolean) => Promise<ReadResult>;
 }
 
 export interface ReaderOptions {
@@ -34,18 +35,19 @@ const RETRY_MS = { first: 1_000, max: 30_000 } as const;
 const UNKNOWN_CHANNEL = 10_003;
 const NO_ACCESS: ReadonlySet<number> = new Set([50_001, 50_013]);
 
-/** Lets a few run at once; the others wait in line. */
-function createPermits(count: number): (work: () => Promise<RestResult>) => Promise<RestResult> {
+/** Lets a few run at once; the others wait in line, and who has become urgent is next. */
+function createPermits(count: number): (isUrgent: () => boolean, work: () => Promise<RestResult>) => Promise<RestResult> {
   let free = count;
-  const waiting: (() => void)[] = [];
-  return async (work) => {
-    if (free === 0) await new Promise<void>((resolve) => waiting.push(resolve));
+  const waiting: { readonly isUrgent: () => boolean; readonly go: () => void }[] = [];
+  return async (isUrgent, work) => {
+    if (free === 0) await new Promise<void>((go) => waiting.push({ isUrgent, go }));
     else free -= 1;
     try {
       return await work();
     } finally {
-      const next = waiting.shift();
-      if (next) next();
+      const urgent = waiting.findIndex((one) => one.isUrgent());
+      const [next] = waiting.splice(Math.max(0, urgent), 1);
+      if (next) next.go();
       else free += 1;
     }
   };
@@ -58,6 +60,7 @@ function inOrder(list: readonly unknown[]): (WireMessage & { readonly id: string
 
 export function createReader({ rest, clock, signal, name, log, onRefused }: ReaderOptions): Reader {
   const withPermit = createPermits(REQUESTS_AT_ONCE);
+  const allowance = createAllowance(clock);
 
   /** What a failure means; undefined: ask again after the wait. */
   const judge = async (failure: Failure, channelId: string, failures: number): Promise<ReadResult | undefined> => {
@@ -79,16 +82,19 @@ export function createReader({ rest, clock, signal, name, log, onRefused }: Read
   };
 
   return {
-    read: async (channelId, after) => {
+    read: async (channelId, after, isUrgent) => {
+      const path = `/channels/${channelId}/messages`;
       const query = `limit=${PAGE_MESSAGES}${after === undefined ? "" : `&after=${after}`}`;
       for (let failures = 0; ; failures += 1) {
+        await pause(clock, allowance.waitMs(path), signal);
         if (signal.aborted) return "aborted";
-        const result = await withPermit(() =>
+        const result = await withPermit(isUrgent, () =>
           signal.aborted
             ? Promise.resolve<Failure>({ kind: "unreached", text: "stopped" })
-            : rest.call({ method: "GET", path: `/channels/${channelId}/messages?${query}`, signal }),
+            : rest.call({ method: "GET", path: `${path}?${query}`, signal }),
         );
         if (signal.aborted) return "aborted";
+        if (result.kind === "ok") allowance.learn(path, result.headers);
         if (result.kind === "ok" && Array.isArray(result.body)) return inOrder(result.body);
         const failure: Failure =
           result.kind === "ok" ? { kind: "garbled", status: 200, text: "no list of messages; check apiRoot" } : result;

@@ -19,14 +19,15 @@ export async function untilStored<T>(
   what: string,
   store: () => Promise<T>,
 ): Promise<{ readonly value: T } | undefined> {
-  for (;;) {
+  for (let isFirst = true; ; isFirst = false) {
     try {
       return { value: await store() };
     } catch (error) {
       if (signal.aborted) return undefined;
       const asked = (error instanceof TransientError ? error.retryAfterMs : undefined) ?? STORE_RETRY_MS.default;
       const delayMs = Math.min(STORE_RETRY_MS.max, Math.max(STORE_RETRY_MS.min, asked));
-      log?.warn({ channel: name, what, delayMs, error: noteOf(error) }, "not stored; it is kept and tried again");
+      // Once, not with each try of each chat: an outage would fill the log.
+      log?.[isFirst ? "warn" : "debug"]({ channel: name, what, delayMs, error: noteOf(error) }, "not stored; it is kept and tried again");
       await pause(clock, delayMs, signal);
       if (signal.aborted) return undefined;
     }

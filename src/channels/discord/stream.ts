@@ -34,8 +34,10 @@ export interface StreamContext extends StoreContext {
   readonly recent: RecentIds;
   readonly counters: DiscordCounters;
   readonly backfillMax: number;
-  /** At most 100 messages after an id, or the newest. Waits and repeats by itself. */
-  readonly read: (entry: Entry, after: string | undefined) => Promise<Page>;
+  /** At most 100 messages after an id, or the newest. Waits and repeats by itself; `isUrgent`: somebody waits for it. */
+  readonly read: (entry: Entry, after: string | undefined, isUrgent: () => boolean) => Promise<Page>;
+  /** Nothing was said in a channel after its cursor. */
+  readonly isQuiet: (entry: Entry) => Promise<boolean>;
   /** How many events wait over all streams. */
   readonly room: { used: number };
   /** A commit took too long at the end: what it does later must not move a cursor. */
@@ -73,6 +75,8 @@ export function createStream(context: StreamContext, entry: Entry, isNew: boolea
   let marks = 0;
   let isBehind = false;
   let isAway = false;
+  let awayUntilMs = 0;
+  let hasDropped = false;
   let isStored = !isNew;
   let unsaved = 0;
   let running: Promise<void> | undefined;
@@ -109,6 +113,8 @@ export function createStream(context: StreamContext, entry: Entry, isNew: boolea
     return unsaved > 0 && (fresh.length > 0 || unsaved >= UNSAVED_MAX) ? saveCursor() : true;
   };
 
+  const isUrgent = (): boolean => queue.length > 0;
+
   /** Reads on from the newest page: what lies between is too much. */
   const jump = async (count: number): Promise<boolean> => {
     counters.cutShort += 1;
@@ -116,30 +122,44 @@ export function createStream(context: StreamContext, entry: Entry, isNew: boolea
       { channel: name, chat: entry.channelId, read: count, limit: backfillMax },
       "too much was said while the bot was away; only the oldest and the newest messages are answered",
     );
-    const newest = await read(entry, undefined);
+    const newest = await read(entry, undefined, isUrgent);
     return typeof newest === "string" ? newest !== "aborted" : commit(newest);
   };
+
+  /** Whether something was said after the cursor, and before the login: what is said since counts against nothing. */
+  const wasMissed =
+    (from: string) =>
+    ({ cursor }: StreamItem): boolean =>
+      cursor !== undefined && isLater(cursor, from) && timeOf(cursor) <= awayUntilMs;
 
   const catchUp = async (): Promise<boolean> => {
     const marksBefore = marks;
     const from = entry.after;
     const isRecent = clock.now() - timeOf(from) < OVERLAP_AGE_MS;
     let after = isRecent ? earlier(from, OVERLAP_MS) : from;
+    const done = (): void => {
+      if (marks === marksBefore) isBehind = isAway = hasDropped = false;
+    };
+    // What Discord said at the login covers what came before it, not what was dropped since.
+    if (!isRecent && !hasDropped && (await context.isQuiet(entry))) {
+      done();
+      return !signal.aborted;
+    }
     for (let count = 0; ;) {
-      const page = await read(entry, after);
+      const page = await read(entry, after, isUrgent);
       if (page === "aborted") return false;
       if (page === "gone") await untilStored(context, "removal", () => ledger.remove(entry));
       if (typeof page === "string" || page.length === 0) break;
       if (!(await commit(page))) return false;
       after = page.at(-1)?.cursor ?? after;
-      count += page.filter(({ cursor }) => cursor !== undefined && isLater(cursor, from)).length;
+      count += page.filter(wasMissed(from)).length;
       if (page.length < PAGE_MESSAGES) break;
       if (isAway && count >= backfillMax) {
         if (!(await jump(count))) return false;
         break;
       }
     }
-    if (marks === marksBefore) isBehind = isAway = false;
+    done();
     return unsaved > 0 ? saveCursor() : true;
   };
 
@@ -181,6 +201,7 @@ export function createStream(context: StreamContext, entry: Entry, isNew: boolea
     log?.warn({ channel: name, chat: entry.channelId, waiting: queue.length }, "more events wait than are kept; they will be read back");
     room.used -= queue.length - kept.length;
     queue = kept;
+    hasDropped = true;
     marks += 1;
     isBehind = true;
   };
@@ -200,6 +221,7 @@ export function createStream(context: StreamContext, entry: Entry, isNew: boolea
       marks += 1;
       isBehind = true;
       isAway ||= away;
+      if (away) awayUntilMs = clock.now();
       wake();
     },
     isIdle: () => running === undefined && queue.length === 0,

@@ -74,10 +74,15 @@ export interface WireGuild {
   readonly id?: string;
   readonly unavailable?: boolean;
   readonly roles?: readonly { readonly id?: string; readonly tags?: { readonly bot_id?: string } }[];
+  readonly channels?: readonly WireChannel[];
   readonly threads?: readonly WireThread[];
 }
 
-export interface WireThread {
+export interface WireChannel {
   readonly id?: string;
+  readonly last_message_id?: string | null;
+}
+
+export interface WireThread extends WireChannel {
   readonly parent_id?: string | null;
 }
