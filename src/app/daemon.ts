@@ -53,9 +53,11 @@ export async function startDaemon(config: Config, { cwd, configPath, watch = con
   // Told of in the log, whatever it came to.
   const reload = (why: string): void => void reloader.reload(why).catch(() => undefined);
   const hadTerminal = isatty(0);
+  const isHungUp = (): boolean => hadTerminal && !isatty(0);
   const onHangup = (): void => {
-    if (hadTerminal && !isatty(0)) onSignal("SIGHUP");
-    else if (gateway.isReady()) reload("SIGHUP");
+    // Its channel may have noticed first, and that was no other signal.
+    if (isHungUp()) return signals === 0 ? onSignal("SIGHUP") : undefined;
+    if (gateway.isReady()) reload("SIGHUP");
     else log.warn({}, "SIGHUP came while satibot was starting or stopping; send it again once it is ready");
   };
   process.on("SIGTERM", onSignal);
@@ -90,5 +92,7 @@ export async function startDaemon(config: Config, { cwd, configPath, watch = con
     process.off("SIGTERM", onSignal);
     process.off("SIGINT", onSignal);
     process.off("SIGHUP", onHangup);
+    // Node cannot leave by itself any more: at its exit it would set a terminal that is not there, and abort.
+    if (isHungUp()) process.kill(process.pid, "SIGHUP");
   }
 }

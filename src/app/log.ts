@@ -47,7 +47,7 @@ export function createLog({ level, pretty, secrets = [], write }: LogOptions): A
     redact: { paths: SECRET_KEYS.flatMap((key) => [key, `*.${key}`, `*.*.${key}`]), censor: "***" },
     hooks: { streamWrite: masked },
   };
-  const sink = write === undefined ? pino.destination({ dest: 1, sync: true }) : { write };
+  const sink = write === undefined ? standardOutput() : { write };
   const adjustable = (log: pino.Logger): AdjustableLog => {
     const setLevel = (wanted: LogOptions["level"]): void => {
       log.level = wanted;
@@ -59,4 +59,11 @@ export function createLog({ level, pretty, secrets = [], write }: LogOptions): A
   const pinoPretty = createRequire(import.meta.url)("pino-pretty") as typeof PinoPretty;
   const format = pinoPretty.prettyFactory({ colorize: write === undefined, translateTime: "SYS:HH:MM:ss", singleLine: true });
   return adjustable(pino(options, { write: (line: string) => void sink.write(format(line)) }));
+}
+
+function standardOutput(): ReturnType<typeof pino.destination> {
+  const output = pino.destination({ dest: 1, sync: true });
+  // Who reads it may end before the daemon does: a pager, a terminal. Nobody is left to be told then.
+  output.on("error", () => undefined);
+  return output;
 }

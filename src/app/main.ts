@@ -9,11 +9,13 @@ if (major < 20 || (major === 20 && minor < 19)) {
   process.exit(1);
 }
 
-// A reader that has seen enough (`| head`) is no failure; a daemon goes on without one.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error;
-  if (process.argv[2] !== "start") process.exit(0);
-});
+// A reader that has seen enough (`| head`) is no failure, nor is a terminal that has gone; a daemon goes on without one.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE" && error.code !== "EIO") throw error;
+    if (process.argv[2] !== "start") process.exit(0);
+  });
+}
 
 void main();
 
