@@ -17,6 +17,8 @@ export interface StormPlatform {
   readonly shown: (person: number) => readonly string[];
   /** Something goes wrong; `roll` gives a whole number below its argument. */
   readonly disturb: (roll: (count: number) => number) => string;
+  /** Messages of the bot, drafts included. */
+  readonly sent: () => number;
   /** What the platform would still deliver; 0 also where it confirms by itself. */
   readonly unconfirmed: () => number;
   readonly close: () => Promise<void>;
@@ -63,6 +65,7 @@ async function openTelegram(clock: Clock): Promise<StormPlatform> {
           return "sends are cut";
       }
     },
+    sent: () => server.sends().length,
     unconfirmed: () => server.unconfirmed().length,
     close: server.close,
   };
@@ -111,6 +114,7 @@ async function openDiscord(clock: Clock): Promise<StormPlatform> {
           return "503";
       }
     },
+    sent: () => server.sends().length,
     unconfirmed: () => 0,
     close: server.close,
   };
@@ -156,6 +160,7 @@ async function openWhatsApp(clock: Clock): Promise<StormPlatform> {
           return "sends are cut";
       }
     },
+    sent: () => server.sends().length,
     unconfirmed: server.unconfirmed,
     close: server.close,
   };
@@ -199,6 +204,7 @@ async function openSlack(clock: Clock): Promise<StormPlatform> {
           return "sends are cut";
       }
     },
+    sent: () => server.messages().length,
     unconfirmed: () => server.events.unconfirmed().length,
     close: server.close,
   };
