@@ -27,12 +27,20 @@ export function list(disk: Disk, filter: ChatFilter, page: PageRequest): Page<Ch
 }
 
 export function needingWork(disk: Disk, page: PageRequest): Page<ChatRecord> {
-  return pageOf(
-    disk,
-    (chat) => chat.waiting.length > 0 || chat.commands.length > 0 || chat.unsettled.length > 0 || chat.openTurn !== undefined,
-    page,
-  );
+  const found: Chat[] = [];
+  for (const chat of disk.busy) {
+    if (!hasWork(chat)) disk.busy.delete(chat);
+    else if (byText(chat.key, page.cursor ?? "") > 0) found.push(chat);
+  }
+  const items = found
+    .sort((a, b) => byText(a.key, b.key))
+    .slice(0, page.limit)
+    .map(recordOf);
+  return { items, next: found.length > page.limit ? items.at(-1)?.key : undefined };
 }
+
+const hasWork = (chat: Chat): boolean =>
+  chat.waiting.length > 0 || chat.commands.length > 0 || chat.unsettled.length > 0 || chat.openTurn !== undefined;
 
 function pageOf(disk: Disk, isWanted: (chat: Chat) => boolean, page: PageRequest): Page<ChatRecord> {
   const keys = keysOf(disk);
@@ -168,6 +176,7 @@ function restoreFailed(chat: Chat): number {
     row.status = "waiting";
     row.turnId = undefined;
     insertOrdered(chat.waiting, row, seqOf);
+    chat.busy.add(chat);
   }
   return rows.length;
 }
@@ -218,6 +227,7 @@ export function erase(disk: Disk, key: ChatKey): boolean {
   disk.chats.delete(key);
   disk.chatsById.delete(chat.id);
   disk.timed.delete(chat);
+  disk.busy.delete(chat);
   disk.sortedKeys = keysOf(disk).filter((other) => other !== key);
   return true;
 }

@@ -65,6 +65,8 @@ export interface Chat extends Mutable<
   readonly id: number;
   readonly key: ChatKey;
   readonly channel: string;
+  /** Of the disk: chats in which something may wait. Whoever adds a row or a part adds its chat; whoever looks takes out the others. */
+  readonly busy: Set<Chat>;
   /** JSON text: what comes back is never what went in. */
   snapshot: string | undefined;
   timers: readonly StoredTimer[];
@@ -104,6 +106,7 @@ export interface Update {
 export interface Disk {
   readonly chats: Map<ChatKey, Chat>;
   readonly chatsById: Map<number, Chat>;
+  readonly busy: Set<Chat>;
   /** Chats with at least one stored timer. */
   readonly timed: Set<Chat>;
   readonly updates: Map<string, Update>;
@@ -130,6 +133,7 @@ export function createDisk(): Disk {
   return {
     chats: new Map(),
     chatsById: new Map(),
+    busy: new Set(),
     timed: new Set(),
     updates: new Map(),
     jobs: new Map(),
@@ -162,6 +166,7 @@ export function meet(disk: Disk, key: ChatKey, address: string, atMs: number): C
   }
   const chat: Chat = {
     id: ++disk.lastChatId,
+    busy: disk.busy,
     key,
     channel: channelOf(key),
     address,

@@ -79,6 +79,7 @@ function accept(disk: Disk, chat: Chat, request: AppendRequest, runId: string | 
   const asked = isSole && request.claim && !chat.turns.has(request.claim.turnId) ? request.claim : undefined;
   chat.rows.push(row);
   (row.kind === "message" ? chat.waiting : chat.commands).push(row);
+  chat.busy.add(chat);
   chat.lastMessageAtMs = request.receivedAtMs;
   // Its person is there again.
   if (chat.settings.unreachable !== undefined) {

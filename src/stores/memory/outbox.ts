@@ -97,7 +97,10 @@ export function putParts(chat: Chat, contents: readonly Content[], options: PutO
     };
     chat.parts.push(part);
     if (status === "sent") chat.lastReplyAtMs = options.atMs;
-    else chat.unsettled.push(part);
+    else {
+      chat.unsettled.push(part);
+      chat.busy.add(chat);
+    }
     return partOf(chat, part);
   });
 }
@@ -265,6 +268,7 @@ export function revive(disk: Disk, id: string, atMs: number): OutboxPart | undef
   part.nextTryAtMs = undefined;
   part.ageFromMs = atMs;
   insertOrdered(chat.unsettled, part, numberOf);
+  chat.busy.add(chat);
   notePart(disk, part.runId, "revived");
   return partOf(chat, part);
 }
