@@ -100,7 +100,8 @@ it(
     const [instant] = (JSON.parse(added.stdout) as WireJob).nextInstants;
     for (let looks = 0; looks < 3; looks += 1) {
       const listed = JSON.parse((await rig.cli(["cron", "list", "--json"])).stdout) as WirePage<WireJob>;
-      if (Date.now() < (instant ?? 0)) expect(listed.items[0]?.nextInstants).toEqual([instant]);
+      // None is left once it has fired.
+      expect([instant, undefined]).toContain(listed.items[0]?.nextInstants[0]);
     }
     await until("it fires", async () => (await rig.api.runs("once")).items[0]?.status === "succeeded", PATIENCE_MS);
     expect((await rig.api.runs("once")).items).toHaveLength(1);

@@ -42,7 +42,7 @@ const NOT_READ: ReadonlyMap<string, readonly [why: string, todo: string]> = new 
   ["SOUL.md", ["who the bot is; model agents do not exist in this version", "Put it into your agent's prompt."]],
   ["USER.md", ["who the person is; model agents do not exist in this version", "Put it into your agent's prompt."]],
   ["MEMORY.md", ["long-term memory; model agents do not exist in this version", "Put it into your agent's prompt."]],
-  ["HEARTBEAT.md", ["the heartbeat does not exist in this version", "Write a cron job with every: 30m and this text as its message."]],
+  ["HEARTBEAT.md", ["the heartbeat is off until it is configured", "Copy it beside the configuration, and write there: heartbeat: true"]],
   ["last_chat_id.txt", ["chats are known by their histories", "Nothing to do."]],
 ]);
 

@@ -211,7 +211,7 @@ describe("jobs", () => {
     [{ kind: "every", every_ms: "1000" }, "no number of at least 1000"],
     [{ kind: "at", at_ms: NOW - 1 }, "is over"],
     [{ kind: "at", at_ms: 1e300 }, "no instant"],
-    [{ kind: "cron", cron_expr: "every day" }, "write a cron expression"],
+    [{ kind: "cron", cron_expr: "every day" }, "is no cron expression"],
     [{ kind: "weekly" }, "is not known"],
     [undefined, "is not known"],
   ])("with the schedule %j are left", async (schedule, why) => {
