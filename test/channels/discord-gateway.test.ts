@@ -125,6 +125,24 @@ describe("discord gateway", () => {
     expect(server.gateway.counts()).toMatchObject({ identifies: 1, resumes: 1 });
   });
 
+  it("resumes soon after the network has died, without waiting for a goodbye", async () => {
+    await server.close();
+    server = await openServer({ heartbeatMs: 50 });
+    const clock = createHeldClock();
+    channel = openChannel(server, { clock });
+    await channel.start(host);
+    await opened();
+    server.gateway.freeze();
+    server.say("into silence");
+    await clock.untilPending(2_000);
+    clock.pass(2_000);
+    await opened(2);
+    await host.until(() => host.stored().length === 1);
+    expect(server.gateway.counts()).toMatchObject({ identifies: 1, resumes: 1 });
+    await channel.stop();
+    expect(clock.pending()).toEqual([]);
+  });
+
   it.each([
     [4_004, "TOKEN_REFUSED", "Reset Token"],
     [4_014, "CONFIG_INVALID", "Message Content Intent"],
