@@ -1,7 +1,8 @@
 /** The event loop with its ways in: channels, HTTP and the configured cron jobs. */
 import { ConfigError } from "../core/errors.ts";
 import type { Channel } from "../ports/channel.ts";
-import type { CronJobInput, EventLoop, PairingCode, ReloadAnswer } from "../runtime/api.ts";
+import type { CronJobInput } from "../runtime/job-api.ts";
+import type { EventLoop, PairingCode, ReloadAnswer } from "../runtime/api.ts";
 import { createEchoAgent } from "../agents/echo.ts";
 import { SILENT, assembleWithHost, storeOf, type EventLoopOptions } from "./event-loop.ts";
 import type { NamedHooks } from "../http/hooks.ts";
@@ -113,7 +114,7 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
       }
       http = server;
       // Without a list the jobs of an earlier one stay.
-      if (options.cron) await loop.reconcileJobs?.(options.cron);
+      if (options.cron) await loop.reconcileJobs(options.cron);
     })();
     return starting;
   };

@@ -21,6 +21,11 @@ export function minuteOfDay(text: string): number | undefined {
   return Number(minute) < 60 && minutes <= 1_440 ? minutes : undefined;
 }
 
+/** `08:00` of minutes from midnight. */
+export function formatMinute(minute: number): string {
+  return `${String(Math.floor(minute / 60)).padStart(2, "0")}:${String(minute % 60).padStart(2, "0")}`;
+}
+
 /**
  * The first instant after `afterMs` of those that begin with each opening and follow at intervals of `everyMs` until closing time.
  * Undefined only where no day opens any more.

@@ -1,7 +1,8 @@
 /** Cron jobs over HTTP. Whatever only reads moves nothing. */
 import { RequestError } from "../core/errors.ts";
 import type { JobFilter, JobOrigin, JobStatus } from "../ports/store/job-records.ts";
-import type { CronJobInput, EventLoop, JobView } from "../runtime/api.ts";
+import type { CronJobInput, JobView } from "../runtime/job-api.ts";
+import type { EventLoop } from "../runtime/api.ts";
 import { readJsonBody } from "./body.ts";
 import { type JobPatch, parseJobBody, parseJobPatch, parseRunBody } from "./job-body.ts";
 import { pageOf } from "./query.ts";
@@ -88,7 +89,9 @@ async function change(loop: JobCalls, job: JobView, { fields, cleared, paused }:
     const before = Object.entries(inputOf(job)).filter(([name]) => !cleared.includes(name));
     now = await loop.addCronJob({ ...(Object.fromEntries(before) as unknown as CronJobInput), ...fields });
   }
-  if (paused === true && now.status !== "paused") now = await loop.pauseJob(job.id);
+  // Another definition is no reason to wake it.
+  const staysPaused = paused === undefined && job.status === "paused";
+  if ((paused === true || staysPaused) && now.status !== "paused") now = await loop.pauseJob(job.id);
   if (paused === false && now.status !== "active") now = await loop.resumeJob(job.id);
   return now;
 }

@@ -1,11 +1,17 @@
 /** Jobs and runs as they travel. What an input takes is written as an input takes it, so that an answer can be sent back. */
+import { formatMinute, type ActiveHours } from "../core/active-hours.ts";
 import type { ErrorNote } from "../core/errors.ts";
 import type { RunRecord } from "../ports/store/job-records.ts";
 import type { Schedule } from "../ports/store/records.ts";
-import type { JobPlan, JobView } from "../runtime/api.ts";
+import type { JobPlan, JobView } from "../runtime/job-api.ts";
 
 export type WireSchedule =
-  | { readonly every: number; readonly anchor: number }
+  | {
+      readonly every: number;
+      readonly anchor: number;
+      /** Only in this part of each day, from its beginning on; local times such as `08:00`. */
+      readonly within?: { readonly from: string; readonly to: string; readonly timezone: string };
+    }
   | { readonly at: number }
   | { readonly cron: string; readonly timezone: string };
 
@@ -84,7 +90,7 @@ export function wireJob(job: JobView): WireJob {
     name: job.name,
     message: job.message,
     schedule: wireSchedule(job.schedule),
-    timezone: job.timezone,
+    timezone: (job.schedule.kind === "every" ? job.schedule.within?.timezone : undefined) ?? job.timezone,
     deliver: wireDeliver(job),
     chat: job.chat,
     missed: job.missed,
@@ -137,12 +143,20 @@ export function wirePlan({ would, atMs, chat, message, deliverTo }: JobPlan): Wi
 function wireSchedule(schedule: Schedule): WireSchedule {
   switch (schedule.kind) {
     case "every":
-      return { every: schedule.everyMs, anchor: schedule.anchorMs };
+      return { every: schedule.everyMs, anchor: schedule.anchorMs, within: schedule.within && wireHours(schedule.within) };
     case "at":
       return { at: schedule.atMs };
     case "cron":
       return { cron: schedule.expression, timezone: schedule.timezone };
   }
+}
+
+function wireHours({ fromMinute, toMinute, timezone }: ActiveHours): {
+  readonly from: string;
+  readonly to: string;
+  readonly timezone: string;
+} {
+  return { from: formatMinute(fromMinute), to: formatMinute(toMinute), timezone };
 }
 
 function wireDeliver({ deliverTo, deliverWhen, silence }: JobView): WireJob["deliver"] {

@@ -105,6 +105,16 @@ describe("jobs over HTTP", () => {
     expect((await ask(rig, "PATCH", "/api/jobs/daily", { paused: false })).body).toMatchObject({ paused: false, state: "scheduled" });
   });
 
+  it("stay paused when something else of them changes", async () => {
+    const rig = await openRig();
+    await ask(rig, "POST", "/api/jobs", { ...daily, paused: true });
+    expect((await ask(rig, "PATCH", "/api/jobs/daily", { message: "other" })).body).toMatchObject({ message: "other", paused: true });
+    expect((await ask(rig, "PATCH", "/api/jobs/daily", { message: "third", paused: false })).body).toMatchObject({
+      message: "third",
+      paused: false,
+    });
+  });
+
   it("run by hand, and dry", async () => {
     const rig = await openRig();
     await ask(rig, "POST", "/api/jobs", { ...daily, deliver: { chat: "telegram:1" } });

@@ -204,7 +204,10 @@ function tookOf({ startedAt, endedAt, status }: WireRun): string {
 }
 
 function wordsOfWire(schedule: WireSchedule): string | undefined {
-  if ("every" in schedule) return wordsOf({ kind: "every", everyMs: schedule.every, anchorMs: schedule.anchor });
+  if ("every" in schedule) {
+    const { every, anchor, within } = schedule;
+    return `${wordsOf({ kind: "every", everyMs: every, anchorMs: anchor })}${within === undefined ? "" : ` from ${within.from} to ${within.to}`}`;
+  }
   if ("at" in schedule) return wordsOf({ kind: "at", atMs: schedule.at });
   return wordsOf({ kind: "cron", expression: schedule.cron, timezone: schedule.timezone });
 }

@@ -1,21 +1,26 @@
 import { createRequire } from "node:module";
 import type cronstrue from "cronstrue";
+import { formatMinute, type ActiveHours } from "../../core/active-hours.ts";
 import { formatDuration } from "../../core/duration.ts";
 import type { Schedule } from "../../ports/store/records.ts";
 
 /**
- * A schedule in words, without its zone: `At 09:00, Monday through Friday`, `Every 30 min`, `Once`.
+ * A schedule in words, without its zone: `At 09:00, Monday through Friday`, `Every 30 min from 08:00 to 22:00`, `Once`.
  * Undefined for a cron expression for which there are no words.
  */
 export function wordsOf(schedule: Schedule): string | undefined {
   switch (schedule.kind) {
     case "every":
-      return `Every ${formatDuration(schedule.everyMs)}`;
+      return `Every ${formatDuration(schedule.everyMs)}${schedule.within === undefined ? "" : ` ${wordsOfHours(schedule.within)}`}`;
     case "at":
       return "Once";
     case "cron":
       return wordsOfCron(schedule.expression);
   }
+}
+
+function wordsOfHours({ fromMinute, toMinute }: ActiveHours): string {
+  return `from ${formatMinute(fromMinute)} to ${formatMinute(toMinute)}`;
 }
 
 /** True when both days are given and either of them is enough, which surprises people. */

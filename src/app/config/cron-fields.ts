@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { RequestError } from "../../core/errors.ts";
 import { isTimeZone } from "../../core/time-zone.ts";
-import type { CronJobInput, ScheduleInput } from "../../runtime/api.ts";
+import type { CronJobInput, ScheduleInput } from "../../runtime/job-api.ts";
 import { definitionOf } from "../../runtime/jobs/definition.ts";
 import { parseSchedule } from "../../runtime/schedule.ts";
 import { atText } from "../../runtime/schedule/schedule-text.ts";
@@ -57,7 +57,9 @@ const deliver = z
       chat: chatKey.optional(),
       chats: z.array(chatKey, { error: 'must be a list such as ["telegram:123", "telegram:456"]' }).optional(),
       when: oneOf(["always", "failure", "nonEmpty", "answer"])
-        .meta({ description: "failure: only failures; nonEmpty: failures, and answers that are not empty; answer: those alone. Default always." })
+        .meta({
+          description: "failure: only failures; nonEmpty: failures, and answers that are not empty; answer: those alone. Default always.",
+        })
         .optional(),
       silence: z
         .string({ error: "must be a text" })

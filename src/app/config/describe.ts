@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { formatMinute } from "../../core/active-hours.ts";
 import { formatDuration } from "../../core/duration.ts";
 import { MASK, describeChannel, secretsOfChannel } from "./channel-secrets.ts";
 import type { Config } from "./config.ts";
@@ -40,12 +41,13 @@ export function describeConfig(config: Config): Readonly<Record<string, unknown>
 }
 
 function describeHeartbeat({ everyMs, file, activeHours, deliverTo, history, timeoutMs }: HeartbeatConfig): object {
-  const clock = (minute: number): string => `${String(Math.floor(minute / 60)).padStart(2, "0")}:${String(minute % 60).padStart(2, "0")}`;
   return {
     every: formatDuration(everyMs),
     file,
     activeHours:
-      activeHours === undefined ? "always" : `${clock(activeHours.fromMinute)} to ${clock(activeHours.toMinute)} ${activeHours.timezone}`,
+      activeHours === undefined
+        ? "always"
+        : `${formatMinute(activeHours.fromMinute)} to ${formatMinute(activeHours.toMinute)} ${activeHours.timezone}`,
     deliver: deliverTo.length === 0 ? "nowhere" : deliverTo,
     history,
     timeout: timeoutMs === undefined ? "limits.turnTimeout" : formatDuration(timeoutMs),

@@ -34,6 +34,8 @@ describe("the words of a schedule", () => {
 
   it("exist for intervals and single instants, and are absent for what nobody can read", () => {
     expect(wordsOf({ kind: "every", everyMs: 1_800_000, anchorMs: 0 })).toBe("Every 30 min");
+    const within = { fromMinute: 480, toMinute: 1_320, timezone: "UTC" };
+    expect(wordsOf({ kind: "every", everyMs: 1_800_000, anchorMs: 0, within })).toBe("Every 30 min from 08:00 to 22:00");
     expect(wordsOf({ kind: "at", atMs: 0 })).toBe("Once");
     expect(wordsOf({ kind: "cron", expression: "0 9 * * * * * * *", timezone: "UTC" })).toBeUndefined();
   });

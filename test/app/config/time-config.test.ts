@@ -191,7 +191,10 @@ heartbeat:
     ],
     ["heartbeat: { deliver: {} }", "heartbeat.deliver (line 1): needs chat or chats"],
     ["heartbeat: { history: 1000 }", "heartbeat.history (line 1): must be a whole number from 0 to 200"],
-    ["heartbeat: true\ncron: [{ id: heartbeat, message: hi, schedule: { every: 1h } }]", 'cron[0].id (line 2): "heartbeat" is the job of the heartbeat section'],
+    [
+      "heartbeat: true\ncron: [{ id: heartbeat, message: hi, schedule: { every: 1h } }]",
+      'cron[0].id (line 2): "heartbeat" is the job of the heartbeat section',
+    ],
     ["heartbeat: { pingUrl: not-a-url }", "heartbeat.pingUrl (line 1): must be a URL"],
     ["heartbeat: { file: '' }", "heartbeat.file (line 1): must not be empty"],
   ])("refuses %s", async (text, expected) => {
