@@ -33,13 +33,13 @@ export type { Clock } from "./ports/clock.ts";
 export type { Log } from "./ports/log.ts";
 export type { Random } from "./ports/random.ts";
 export type { Store } from "./ports/store/store.ts";
+export type { CronJobInput, ScheduleInput } from "./runtime/job-api.ts";
 export type {
   AccessControl,
   AddMessageOptions,
   AddMessageResult,
   ChatDetail,
   ChatSummary,
-  CronJobInput,
   EventLoop,
   PairedPerson,
   PairingCode,
@@ -48,7 +48,6 @@ export type {
   OutboxControl,
   OutboxStatus,
   Role,
-  ScheduleInput,
   StreamEvent,
   SystemStatus,
   Why,

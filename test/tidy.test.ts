@@ -17,7 +17,7 @@ interface Floor {
   readonly node: boolean;
 }
 
-const ADAPTER = ["src/core/", "src/ports/", "src/runtime/api.ts"];
+const ADAPTER = ["src/core/", "src/ports/", "src/runtime/api.ts", "src/runtime/job-api.ts"];
 /** The longest matching folder wins. Every folder may import itself. */
 const FLOORS: Readonly<Record<string, Floor>> = {
   "src/core/": { inside: [], packages: [], node: false },

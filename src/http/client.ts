@@ -1,7 +1,8 @@
 /** The API from the caller's side, for the command line: typed calls, one timeout each, errors that say whether a daemon answered at all. */
 import { type ErrorCode, RuntimeError, TransientError } from "../core/errors.ts";
 import type { Sender } from "../ports/store/records.ts";
-import type { CronJobInput, ReloadAnswer, SystemStatus } from "../runtime/api.ts";
+import type { CronJobInput } from "../runtime/job-api.ts";
+import type { ReloadAnswer, SystemStatus } from "../runtime/api.ts";
 import type { WireChat, WireChatDetail, WireEvent, WirePage, WirePairing, WirePart, WirePairingCode, WirePerson, WireWhy } from "./wire.ts";
 import type { WireJob, WirePlan, WireRun } from "./wire-jobs.ts";
 

@@ -1,7 +1,7 @@
 /** Bodies of jobs: names and kinds of fields are checked here, so that every refusal names its field; what they mean is checked by the runtime. */
 import { RequestError } from "../core/errors.ts";
 import type { DeliverWhen, JobOverlap, MissedPolicy } from "../ports/store/job-records.ts";
-import type { CronJobInput, ScheduleInput } from "../runtime/api.ts";
+import type { CronJobInput, ScheduleInput } from "../runtime/job-api.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 type Reader<T> = (value: unknown, path: string) => T;

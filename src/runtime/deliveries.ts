@@ -6,7 +6,7 @@ import type { AnyActorRef, SnapshotFrom } from "xstate";
 import { backoffMs } from "../core/backoff.ts";
 import { channelOf, type ChatKey } from "../core/chat-key.ts";
 import type { OutboxPart } from "../ports/store/records.ts";
-import type { Orphan, SendOutcome, TakeResult } from "../ports/store/store.ts";
+import type { Orphan, SendOutcome, TakeResult } from "../ports/store/outbox-store.ts";
 import type { ChannelDirectory } from "./channels.ts";
 import { pause, type Kernel } from "./kernel.ts";
 import type { Pacer } from "./pacer.ts";

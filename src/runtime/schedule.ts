@@ -4,7 +4,7 @@ import { parseDuration } from "../core/duration.ts";
 import { RequestError } from "../core/errors.ts";
 import { isTimeZone, localTimeZone } from "../core/time-zone.ts";
 import type { Schedule } from "../ports/store/records.ts";
-import type { ScheduleInput } from "./api.ts";
+import type { ScheduleInput } from "./job-api.ts";
 import { cronPattern } from "./schedule/cron-pattern.ts";
 import { nextCronTick } from "./schedule/cron-tick.ts";
 

@@ -4,7 +4,7 @@ import { channelOf, type ChatKey } from "../core/chat-key.ts";
 import { AmbiguousError, TerminalError, TransientError, noteOf } from "../core/errors.ts";
 import type { Channel, DeliverRequest } from "../ports/channel.ts";
 import type { OutboxPart } from "../ports/store/records.ts";
-import type { SendOutcome } from "../ports/store/store.ts";
+import type { SendOutcome } from "../ports/store/outbox-store.ts";
 import type { ChannelDirectory } from "./channels.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Pacer } from "./pacer.ts";

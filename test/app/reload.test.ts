@@ -10,7 +10,7 @@ import { secretsOf } from "../../src/app/config/describe.ts";
 import { watchFile } from "../../src/app/file-watch.ts";
 import { createLog } from "../../src/app/log.ts";
 import { createReloader } from "../../src/app/reload.ts";
-import type { CronJobInput, ReconciledJobs } from "../../src/runtime/api.ts";
+import type { CronJobInput, ReconciledJobs } from "../../src/runtime/job-api.ts";
 import { createVirtualClock } from "../../src/testing/virtual-clock.ts";
 
 let cwd = "";

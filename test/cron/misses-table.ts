@@ -4,7 +4,7 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import type { CronJobInput } from "../../src/runtime/api.ts";
+import type { CronJobInput } from "../../src/runtime/job-api.ts";
 import type { RunRecord } from "../../src/ports/store/job-records.ts";
 import { createMemoryStore } from "../../src/stores/memory/store.ts";
 import { HOUR_MS, MINUTE_MS, addJob, openLife, runsOf } from "./rig.ts";

@@ -1,6 +1,6 @@
 /** Jobs of the configuration: what a start or a reload makes of those that are stored. */
 import { expect, it } from "vitest";
-import type { CronJobInput } from "../../src/runtime/api.ts";
+import type { CronJobInput } from "../../src/runtime/job-api.ts";
 import { createMemoryStore } from "../../src/stores/memory/store.ts";
 import { HOUR_MS, MINUTE_MS, SECOND_MS, addJob, linesOf, openLife, runsOf, slowAgent } from "./rig.ts";
 

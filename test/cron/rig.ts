@@ -1,6 +1,6 @@
 /** A runtime in virtual time with one job, over a store that outlives it. */
 import type { Agent } from "../../src/ports/agent.ts";
-import type { CronJobInput } from "../../src/runtime/api.ts";
+import type { CronJobInput } from "../../src/runtime/job-api.ts";
 import type { RunRecord } from "../../src/ports/store/job-records.ts";
 import { createSeededRandom } from "../../src/testing/seeded-random.ts";
 import type { VirtualClock } from "../../src/testing/virtual-clock.ts";

@@ -1,6 +1,6 @@
 /** A year of a thousand jobs in virtual time: every policy, every kind, zones with and without summer time. By its seed it is always the same year. */
 import { bodyHash } from "../../src/core/body-hash.ts";
-import type { CronJobInput } from "../../src/runtime/api.ts";
+import type { CronJobInput } from "../../src/runtime/job-api.ts";
 import type { Store } from "../../src/ports/store/store.ts";
 import { assembleEventLoop } from "../../src/runtime/event-loop.ts";
 import { countTicks, nextTicks } from "../../src/runtime/schedule.ts";

@@ -3,7 +3,8 @@ import { parseChatKey } from "../../src/core/chat-key.ts";
 import { RequestError } from "../../src/core/errors.ts";
 import type { RunRecord } from "../../src/ports/store/job-records.ts";
 import type { Schedule } from "../../src/ports/store/records.ts";
-import type { CronJobInput, EventLoop, JobView } from "../../src/runtime/api.ts";
+import type { CronJobInput, JobView } from "../../src/runtime/job-api.ts";
+import type { EventLoop } from "../../src/runtime/api.ts";
 
 export type JobCalls = Pick<
   EventLoop,

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import type { ChatKey } from "../../src/core/chat-key.ts";
 import { textOf } from "../../src/core/content.ts";
 import { RequestError } from "../../src/core/errors.ts";
-import type { CronJobInput, JobView } from "../../src/runtime/api.ts";
+import type { CronJobInput, JobView } from "../../src/runtime/job-api.ts";
 import type { CommandContext, CommandServices } from "../../src/runtime/commands/command.ts";
 import { CRON } from "../../src/runtime/commands/cron.ts";
 import { nextTicks, parseSchedule } from "../../src/runtime/schedule.ts";

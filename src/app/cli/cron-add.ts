@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { parseDuration } from "../../core/duration.ts";
 import { RequestError } from "../../core/errors.ts";
-import type { CronJobInput, ScheduleInput } from "../../runtime/api.ts";
+import type { CronJobInput, ScheduleInput } from "../../runtime/job-api.ts";
 import { parseSchedule } from "../../runtime/schedule.ts";
 import { atText, cronText } from "../../runtime/schedule/schedule-text.ts";
 import { usage } from "./cron-usage.ts";

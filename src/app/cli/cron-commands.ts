@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { RequestError, RuntimeError } from "../../core/errors.ts";
-import type { ScheduleInput } from "../../runtime/api.ts";
+import type { ScheduleInput } from "../../runtime/job-api.ts";
 import type { Schedule } from "../../ports/store/records.ts";
 import { nextTickAfter, parseSchedule } from "../../runtime/schedule.ts";
 import { scheduleOfText, zoneOf } from "../../runtime/schedule/schedule-text.ts";

@@ -8,7 +8,7 @@ import { ConfigError } from "../../core/errors.ts";
 import type { Limits } from "../../core/limits.ts";
 import { channelOf, type ChatKey } from "../../core/chat-key.ts";
 import type { NamedHooks } from "../../http/hooks.ts";
-import type { CronJobInput } from "../../runtime/api.ts";
+import type { CronJobInput } from "../../runtime/job-api.ts";
 import { HEARTBEAT_ID } from "../../runtime/heartbeat/heartbeat.ts";
 import { type ChannelConfig, readChannels } from "./channels.ts";
 import { check } from "./check.ts";

@@ -5,7 +5,7 @@
 import type { ChatKey } from "../../core/chat-key.ts";
 import type { Content } from "../../core/content.ts";
 import type { ErrorNote } from "../../core/errors.ts";
-import type { JobFilter, JobOverlap, JobRecord, JobStatus, RunPolicy, RunRecord, RunTrigger } from "./job-records.ts";
+import type { JobFilter, JobOverlap, JobRecord, JobStatus, RunPolicy, RunRecord } from "./job-records.ts";
 import type { Page, PageRequest } from "./records.ts";
 import type { AppendRequest, AppendResult } from "./store.ts";
 

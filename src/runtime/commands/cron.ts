@@ -5,7 +5,7 @@ import { formatDuration } from "../../core/duration.ts";
 import { RequestError } from "../../core/errors.ts";
 import { isTimeZone, wallClockAt } from "../../core/time-zone.ts";
 import type { Sender } from "../../ports/store/records.ts";
-import type { JobView, ScheduleInput } from "../api.ts";
+import type { JobView, ScheduleInput } from "../job-api.ts";
 import { scheduleOfText } from "../schedule/schedule-text.ts";
 import { code, isAdmin, saying, type Command, type CommandAnswer, type CommandContext } from "./command.ts";
 

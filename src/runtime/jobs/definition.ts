@@ -4,7 +4,7 @@ import { parseContent } from "../../core/content.ts";
 import { formatDuration, parseDuration } from "../../core/duration.ts";
 import { RequestError, RuntimeError } from "../../core/errors.ts";
 import type { DeliverWhen, JobDefinition, JobOverlap, JobRecord, MissedPolicy } from "../../ports/store/job-records.ts";
-import type { CronJobInput } from "../api.ts";
+import type { CronJobInput } from "../job-api.ts";
 import { parseInstant, parseSchedule } from "../schedule.ts";
 
 const MINUTE_MS = 60_000;

@@ -2,7 +2,8 @@
 import { RequestError } from "../../core/errors.ts";
 import type { JobDefinition, JobRecord, JobStatus } from "../../ports/store/job-records.ts";
 import type { PassedInstants } from "../../ports/store/job-store.ts";
-import type { CronJobInput, EventLoop, JobView, ReconciledJobs } from "../api.ts";
+import type { CronJobInput, JobView, ReconciledJobs } from "../job-api.ts";
+import type { EventLoop } from "../api.ts";
 import type { Jobs } from "../jobs.ts";
 import type { Kernel } from "../kernel.ts";
 import { nextTicks, parseSchedule } from "../schedule.ts";

@@ -3,7 +3,7 @@ import { RequestError } from "../../core/errors.ts";
 import { localTimeZone } from "../../core/time-zone.ts";
 import type { JobFilter, JobRecord, RunRecord } from "../../ports/store/job-records.ts";
 import type { Page, PageRequest } from "../../ports/store/records.ts";
-import type { JobPlan, JobView } from "../api.ts";
+import type { JobPlan, JobView } from "../job-api.ts";
 import type { Jobs } from "../jobs.ts";
 import type { Kernel } from "../kernel.ts";
 import { nextTicks } from "../schedule.ts";

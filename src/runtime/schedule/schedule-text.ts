@@ -1,6 +1,6 @@
 import { RequestError } from "../../core/errors.ts";
 import { instantOfWallClock, isTimeZone, localTimeZone, wallClockAt } from "../../core/time-zone.ts";
-import type { ScheduleInput } from "../api.ts";
+import type { ScheduleInput } from "../job-api.ts";
 
 const ZONED = /(?:z|[+-]\d\d:?\d\d)$/i;
 const LOCAL = /^(\d{4})-(\d\d)-(\d\d)(?:[t ](\d\d):(\d\d)(?::(\d\d))?)?$/i;

@@ -2,7 +2,7 @@
 import type { ChatKey } from "../../core/chat-key.ts";
 import type { Content } from "../../core/content.ts";
 import type { OutboxPart, Page, PageRequest, PartStatus } from "../../ports/store/records.ts";
-import type { OutboxStore, ReceiptRow, SendOutcome, TakeResult } from "../../ports/store/store.ts";
+import type { OutboxStore, ReceiptRow, SendOutcome, TakeResult } from "../../ports/store/outbox-store.ts";
 import { refuseDraft, type Shown } from "./drafts.ts";
 import { findOrdered, insertOrdered, placeFrom, removeOrdered } from "./ordered.ts";
 import { notePart } from "./runs.ts";

@@ -4,7 +4,7 @@
  */
 import { interrupted } from "../../core/content.ts";
 import type { OutboxPart } from "../../ports/store/records.ts";
-import type { DraftRequest } from "../../ports/store/store.ts";
+import type { DraftRequest } from "../../ports/store/outbox-store.ts";
 import type { ChatRow } from "./chat-row.ts";
 import type { Engine } from "./engine.ts";
 import { WAITING, insertParts, settled, unlink, type Shown } from "./parts.ts";

@@ -1,5 +1,6 @@
 /** Every operation of the port by its name, as the workers run it: inside a transaction, on their engine. */
-import type { AppendRequest, AppendResult, OutboxStore, TurnCommit, TurnStore } from "../../ports/store/store.ts";
+import type { OutboxStore } from "../../ports/store/outbox-store.ts";
+import type { AppendRequest, AppendResult, TurnCommit, TurnStore } from "../../ports/store/store.ts";
 import * as cells from "./cells.ts";
 import * as chats from "./chats.ts";
 import type { Engine } from "./engine.ts";

@@ -5,7 +5,7 @@
 import type { ChatKey } from "../../core/chat-key.ts";
 import type { Content } from "../../core/content.ts";
 import type { OutboxPart, Page, PageRequest, PartStatus } from "../../ports/store/records.ts";
-import type { Orphan, OutboxStore, TakeResult } from "../../ports/store/store.ts";
+import type { Orphan, OutboxStore, TakeResult } from "../../ports/store/outbox-store.ts";
 import { chain } from "./chain.ts";
 import { settingsOf, type ChatRow } from "./chat-row.ts";
 import { cursorNumber } from "./cursor.ts";

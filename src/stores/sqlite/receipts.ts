@@ -1,5 +1,5 @@
 /** What platforms say of parts that they took. */
-import type { ReceiptRow } from "../../ports/store/store.ts";
+import type { ReceiptRow } from "../../ports/store/outbox-store.ts";
 import { chain } from "./chain.ts";
 import { readable, text } from "./chat-row.ts";
 import type { Engine } from "./engine.ts";

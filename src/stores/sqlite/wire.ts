@@ -7,16 +7,8 @@ import { invariant } from "../../core/errors.ts";
 import type { TurnClass } from "../../core/turn-class.ts";
 import type { RunEnd } from "../../ports/store/job-store.ts";
 import type { ChatRecord, InboxKind, OutboxPart } from "../../ports/store/records.ts";
-import type {
-  AppendRequest,
-  AppendResult,
-  Claim,
-  OutboxStore,
-  SnapshotWrite,
-  TakeResult,
-  TurnCommit,
-  TurnStore,
-} from "../../ports/store/store.ts";
+import type { OutboxStore, TakeResult } from "../../ports/store/outbox-store.ts";
+import type { AppendRequest, AppendResult, Claim, SnapshotWrite, TurnCommit, TurnStore } from "../../ports/store/store.ts";
 
 export type AppendWire = readonly [
   chat: ChatKey,

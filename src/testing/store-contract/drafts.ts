@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import { interrupted, textContent } from "../../core/content.ts";
 import { invariant } from "../../core/errors.ts";
 import type { OutboxPart } from "../../ports/store/records.ts";
-import type { Claim, SendOutcome, Store, TakeResult } from "../../ports/store/store.ts";
+import type { SendOutcome, TakeResult } from "../../ports/store/outbox-store.ts";
+import type { Claim, Store } from "../../ports/store/store.ts";
 import { CHAT, START_MS, commandCommit, failCommit, turnCommit } from "../store-rows.ts";
 import { MAX_AGE_MS, append, claim, parts, recordOf, statuses, take, taken, textsOf, type On } from "./law.ts";
 

@@ -3,7 +3,8 @@ import type { ChatKey } from "../../core/chat-key.ts";
 import { textOf } from "../../core/content.ts";
 import { invariant } from "../../core/errors.ts";
 import type { ChatRecord, InboxRow, OutboxPart } from "../../ports/store/records.ts";
-import type { Claim, ClaimRequest, Store, TakeResult } from "../../ports/store/store.ts";
+import type { TakeResult } from "../../ports/store/outbox-store.ts";
+import type { Claim, ClaimRequest, Store } from "../../ports/store/store.ts";
 import { CHAT, START_MS, appendRequest, claimRequest, type AppendOverrides } from "../store-rows.ts";
 
 /** What a law may use of a rig. */

@@ -1,7 +1,8 @@
 import { describe, expect, it, vi } from "vitest";
 import { textContent } from "../../core/content.ts";
 import type { OutboxPart } from "../../ports/store/records.ts";
-import type { SendOutcome, Store, TakeResult } from "../../ports/store/store.ts";
+import type { SendOutcome, TakeResult } from "../../ports/store/outbox-store.ts";
+import type { Store } from "../../ports/store/store.ts";
 import { CHAT, OTHER_CHAT, START_MS } from "../store-rows.ts";
 import { MAX_AGE_MS, parts, recordOf, statuses, take, taken, textsOf, type On } from "./law.ts";
 

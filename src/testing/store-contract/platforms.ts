@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { textContent } from "../../core/content.ts";
 import type { OutboxPart } from "../../ports/store/records.ts";
-import type { SendOutcome, Store } from "../../ports/store/store.ts";
+import type { SendOutcome } from "../../ports/store/outbox-store.ts";
+import type { Store } from "../../ports/store/store.ts";
 import { CHAT, START_MS, appendRequest, dedupeKey } from "../store-rows.ts";
 import { append, claim, parts, recordOf, take, waitingTexts, type On } from "./law.ts";
 
