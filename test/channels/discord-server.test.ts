@@ -1,43 +1,14 @@
-import { once } from "node:events";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { WebSocket } from "ws";
 import type { DiscordServer } from "../../src/testing/discord-server/server.ts";
 import { openServer } from "./discord-rig.ts";
-
-interface Payload {
-  readonly op: number;
-  readonly s?: number;
-  readonly t?: string;
-  readonly d: Record<string, unknown>;
-}
-
-/** A gateway client by hand. */
-class Client {
-  readonly socket: WebSocket;
-  readonly received: Payload[] = [];
-  readonly closed: Promise<number>;
-  constructor(url: string) {
-    this.socket = new WebSocket(url);
-    this.socket.on("message", (data: Buffer) => this.received.push(JSON.parse(data.toString()) as Payload));
-    this.closed = once(this.socket, "close").then(([code]) => code as number);
-  }
-  async until(condition: (payload: Payload) => boolean): Promise<Payload> {
-    for (;;) {
-      const found = this.received.find(condition);
-      if (found) return found;
-      await once(this.socket, "message");
-    }
-  }
-  send(payload: unknown): void {
-    this.socket.send(typeof payload === "string" ? payload : JSON.stringify(payload));
-  }
-}
+import { connectGateway } from "./gateway-client.ts";
+import type { GatewayClient } from "./gateway-client.ts";
 
 describe("the fake Discord", () => {
   let server: DiscordServer;
-  const clients: Client[] = [];
-  const connect = async (): Promise<Client> => {
-    const client = new Client(server.apiRoot.replace("http", "ws").replace("/api", ""));
+  const clients: GatewayClient[] = [];
+  const connect = async (): Promise<GatewayClient> => {
+    const client = await connectGateway(server.apiRoot.replace("/api", ""));
     clients.push(client);
     await client.until(({ op }) => op === 10);
     return client;
@@ -66,7 +37,7 @@ describe("the fake Discord", () => {
     server = await openServer();
   });
   afterEach(async () => {
-    for (const { socket } of clients.splice(0)) socket.terminate();
+    for (const client of clients.splice(0)) client.terminate();
     await server.close();
   });
 
@@ -109,9 +80,9 @@ describe("the fake Discord", () => {
 
   it("resumes with everything after the number given, however the connection ended, unless the client had logged out", async () => {
     for (const [end, op] of [
-      [(client: Client) => client.socket.terminate(), 0],
-      [(client: Client) => client.socket.close(4_200), 0],
-      [(client: Client) => client.socket.close(1_000), 9],
+      [(client: GatewayClient) => client.terminate(), 0],
+      [(client: GatewayClient) => client.close(4_200), 0],
+      [(client: GatewayClient) => client.close(1_000), 9],
     ] as const) {
       const client = await connect();
       client.send(identify());
@@ -125,7 +96,7 @@ describe("the fake Discord", () => {
       const answer = await next.until((payload) => payload.op === 9 || payload.t === "RESUMED");
       expect(answer.op).toBe(op);
       expect(next.received.filter(({ t }) => t === "MESSAGE_CREATE").map(({ d }) => d.content)).toEqual(op === 0 ? ["missed"] : []);
-      next.socket.terminate();
+      next.terminate();
       await server.until(() => server.gateway.open() === 0);
     }
   });
@@ -134,17 +105,26 @@ describe("the fake Discord", () => {
     const client = await connect();
     client.send({ op: 1, d: null });
     await client.until(({ op }) => op === 11);
-    client.socket.send('{"op":1,', { fin: false });
-    client.socket.send('"d":null}', { fin: true });
-    client.socket.ping("x");
-    await once(client.socket, "pong");
+    client.frame(1, '{"op":1,', { isFinal: false });
+    client.frame(0, '"d":null}');
+    client.frame(9, "x");
+    await client.untilPong("x");
     await server.until(() => server.gateway.counts().heartbeats === 2);
     server.gateway.setAcks(false);
     client.send({ op: 1, d: null });
     await server.until(() => server.gateway.counts().heartbeats === 3);
-    client.socket.ping("y");
-    await once(client.socket, "pong");
+    client.frame(9, "y");
+    await client.untilPong("y");
     expect(client.received.filter(({ op }) => op === 11)).toHaveLength(2);
+  });
+
+  it("closes a connection that breaks the rules of WebSockets", async () => {
+    const unmasked = await connect();
+    unmasked.frame(1, "{}", { isMasked: false });
+    expect(await unmasked.closed).toBe(1_002);
+    const unheardOf = await connect();
+    unheardOf.frame(5, "");
+    expect(await unheardOf.closed).toBe(1_002);
   });
 
   it("hides what is said in servers from a bot without the Message Content intent, unless it is named", async () => {
