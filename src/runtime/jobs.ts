@@ -204,6 +204,8 @@ export function createJobs(
       tell(id, hasBegun ? { type: "instant.claimed", replaced: claimed.replaced.length } : { type: "instant.gone" });
     } catch (error) {
       failed(id, error);
+    } finally {
+      slots.begun(id);
     }
   };
 

@@ -1,6 +1,6 @@
 /** What people and programs do with jobs: add, pause, run by hand, look. */
 import { describe, expect, it } from "vitest";
-import type { CronJobInput } from "../../src/runtime/api.ts";
+import type { CronJobInput } from "../../src/runtime/job-api.ts";
 import { createMemoryStore } from "../../src/stores/memory/store.ts";
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, addJob, linesOf, openLife, runsOf, slowAgent } from "./rig.ts";
 
@@ -77,7 +77,7 @@ describe("looking at a job", () => {
   it("says what is wrong with an id that no job has", async () => {
     const { loop, settled } = await openLife();
     for (const ask of [loop.job, loop.pauseJob, loop.resumeJob, loop.runJob, loop.planJob])
-      await expect(settled(ask("nobody"))).rejects.toMatchObject({ code: "JOB_UNKNOWN" });
+      await expect(settled<unknown>(ask("nobody"))).rejects.toMatchObject({ code: "JOB_UNKNOWN" });
     expect(await settled(loop.removeCronJob("nobody"))).toBe(false);
     expect(await settled(loop.jobRuns("nobody"))).toEqual({ items: [], next: undefined });
   });

@@ -1,6 +1,7 @@
 /**
- * How many jobs run at once, and how fast what was missed catches up. A job holds one slot from its claim to the end of its runs; all others
- * that are due wait here, and cost no row and no turn. What is on time goes first come, first served; what was missed is let in at a pace,
+ * How many jobs run at once, how fast they begin, and how fast what was missed catches up. A job holds one slot from its claim to the end
+ * of its runs; all others that are due wait here, and cost no row and no turn. They begin one after the other, and not while the event loop
+ * is behind with its work: a hundred thousand jobs of one second take their time, and people theirs. What was missed is let in at a pace,
  * so that a long night does not become one big morning.
  */
 import type { Kernel } from "../kernel.ts";
@@ -8,17 +9,23 @@ import type { Kernel } from "../kernel.ts";
 export interface JobSlots {
   /** Calls `grant(id)` when it is its turn, never from inside this call. Who holds one is granted it again. */
   readonly request: (id: string, isCatchUp: boolean) => void;
+  /** What the grant was for has been claimed, or not: the next may begin. */
+  readonly begun: (id: string) => void;
   /** Gives back the slot or the request; nothing when it has none. */
   readonly release: (id: string) => void;
   readonly facts: () => { readonly running: number; readonly waiting: number; readonly catchingUp: number };
 }
 
+/** By so much a timer may come late without the pace of the catch-up falling behind. */
 const CREDIT_MS = 50;
+/** The event loop is behind when it takes longer to come round; then it gets twice that time for others. */
+const BEHIND_MS = 2;
+const REST_MAX_MS = 200;
 
 export function createJobSlots(
   { clock, closed }: Pick<Kernel, "clock" | "closed">,
   options: {
-    /** Asked each time: both may change. */
+    /** Both may change while it runs. */
     readonly slots: () => number;
     readonly catchUpPerSecond: () => number;
     readonly grant: (id: string) => void;
@@ -29,8 +36,12 @@ export function createJobSlots(
   const onTime = new Set<string>();
   const missed = new Set<string>();
   let mayCatchUpMs = Number.NEGATIVE_INFINITY;
-  let isTimed = false;
+  /** It was granted its slot and has not begun. */
+  let beginning: string | undefined;
+  /** The loop has to come round before the next. */
+  let isResting = false;
   let isPumping = false;
+  let isTimed = false;
 
   const take = (waiting: Set<string>): string | undefined => {
     const [id] = waiting;
@@ -53,22 +64,42 @@ export function createJobSlots(
     isPumping = true;
     queueMicrotask(() => {
       isPumping = false;
-      const granted: string[] = [];
-      for (let id = running.size < slots() ? next() : undefined; id !== undefined; id = running.size < slots() ? next() : undefined) {
-        running.add(id);
-        granted.push(id);
-      }
-      if (missed.size > 0 && running.size < slots()) wakeLater();
-      for (const id of granted) if (running.has(id)) grant(id);
+      if (beginning !== undefined || isResting || running.size >= slots()) return;
+      const id = next();
+      if (id === undefined) return wakeForMissed();
+      running.add(id);
+      beginning = id;
+      grant(id);
     });
   };
 
-  const wakeLater = (): void => {
-    if (isTimed) return;
+  const wakeForMissed = (): void => {
+    if (isTimed || missed.size === 0) return;
     isTimed = true;
     clock.setTimer(Math.max(1, Math.ceil(mayCatchUpMs - clock.monotonic())), () => {
       isTimed = false;
       pump();
+    });
+  };
+
+  const begun = (id: string): void => {
+    if (beginning !== id) return;
+    beginning = undefined;
+    if (onTime.size + missed.size > 0) rest();
+  };
+
+  const rest = (): void => {
+    if (isResting) return;
+    isResting = true;
+    const over = (): void => {
+      isResting = false;
+      pump();
+    };
+    const fromMs = clock.monotonic();
+    clock.soon(() => {
+      const tookMs = clock.monotonic() - fromMs;
+      if (tookMs < BEHIND_MS) over();
+      else clock.setTimer(Math.min(REST_MAX_MS, 2 * tookMs), over);
     });
   };
 
@@ -79,9 +110,11 @@ export function createJobSlots(
       (isCatchUp ? missed : onTime).add(id);
       pump();
     },
+    begun,
     release: (id) => {
       onTime.delete(id);
       missed.delete(id);
+      begun(id);
       if (running.delete(id)) pump();
     },
     facts: () => ({ running: running.size, waiting: onTime.size + missed.size, catchingUp: missed.size }),
