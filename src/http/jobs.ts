@@ -87,11 +87,9 @@ async function change(loop: JobCalls, job: JobView, { fields, cleared, paused }:
   if (Object.keys(fields).length > 0 || cleared.length > 0) {
     refuseFixed(job, "it can be paused and resumed");
     const before = Object.entries(inputOf(job)).filter(([name]) => !cleared.includes(name));
-    now = await loop.addCronJob({ ...(Object.fromEntries(before) as unknown as CronJobInput), ...fields });
+    now = await loop.addCronJob({ ...(Object.fromEntries(before) as unknown as CronJobInput), ...fields }, { keepsState: true });
   }
-  // Another definition is no reason to wake it.
-  const staysPaused = paused === undefined && job.status === "paused";
-  if ((paused === true || staysPaused) && now.status !== "paused") now = await loop.pauseJob(job.id);
+  if (paused === true && now.status !== "paused") now = await loop.pauseJob(job.id);
   if (paused === false && now.status !== "active") now = await loop.resumeJob(job.id);
   return now;
 }

@@ -262,10 +262,11 @@ export interface EventLoop {
   readonly send: (key: string, content: string | Content) => Promise<string>;
   readonly stream: (key: string, options?: StreamOptions) => AsyncIterable<StreamEvent>;
   /**
-   * Adds or replaces a job by id; its first instant is computed from now. `isNew` refuses to replace.
+   * Adds or replaces a job by id; its first instant is computed from now. `isNew` refuses to replace. `keepsState` changes the job of that
+   * id, if there is one: it keeps its status, its counts and, where its schedule is the same, its next instant.
    * @throws RequestError BAD_SCHEDULE, BAD_REQUEST with the path of what is wrong, JOB_EXISTS, JOBS_FULL
    */
-  readonly addCronJob: (job: CronJobInput, options?: { readonly isNew?: boolean }) => Promise<JobView>;
+  readonly addCronJob: (job: CronJobInput, options?: { readonly isNew?: boolean; readonly keepsState?: boolean }) => Promise<JobView>;
   /** A run under way goes on; what ran is kept. False for a job never met. */
   readonly removeCronJob: (id: string) => Promise<boolean>;
   /**

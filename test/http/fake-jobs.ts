@@ -35,9 +35,10 @@ export function createFakeJobs(): JobCalls & { readonly all: Map<string, JobView
   return {
     all,
     runsOf,
-    addCronJob: async (input, { isNew = false } = {}) => {
+    addCronJob: async (input, { isNew = false, keepsState = false } = {}) => {
       if (isNew && all.has(input.id)) throw new RequestError("JOB_EXISTS", `there is a job ${input.id} already`, { path: "id" });
-      return put(viewOf(input));
+      const before = keepsState ? all.get(input.id) : undefined;
+      return put({ ...viewOf(input), ...(before && { status: before.status, state: before.state, next: before.next }) });
     },
     removeCronJob: async (id) => all.delete(id),
     reconcileJobs: async () => ({ added: [], changed: [], removed: [], unchanged: [] }),

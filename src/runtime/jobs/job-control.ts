@@ -45,16 +45,27 @@ export function createJobControl(kernel: Kernel, jobs: Jobs, requireOpen: () => 
     changedAtMs: nowMs,
   });
 
-  const addCronJob: EventLoop["addCronJob"] = async (input, { isNew = false } = {}) => {
+  /** The job by another definition: its state is kept, and its next instant where its schedule is the same. */
+  const redefined = (known: JobRecord, definition: JobDefinition, nowMs: number): JobRecord => {
+    if (isSameDefinition(definition, known)) return known;
+    if (isSameTiming(definition, known)) return { ...known, ...definition, changedAtMs: nowMs };
+    const status = known.status === "completed" ? "active" : known.status;
+    const position = positionAfter(definition, nowMs, { status, runs: known.runs, chance: random.next() });
+    return { ...known, ...definition, ...position, changedAtMs: nowMs };
+  };
+
+  const addCronJob: EventLoop["addCronJob"] = async (input, { isNew = false, keepsState = false } = {}) => {
     requireOpen();
     const nowMs = clock.now();
-    const job = started(definitionOf(input, nowMs), nowMs);
+    const known = await store.jobs.get(input.id);
+    if (known?.origin === "system")
+      throw new RequestError("JOB_EXISTS", `${input.id} is the id of a job of the runtime itself; choose another`, { path: "id" });
+    const definition = definitionOf(input, nowMs);
+    const job = keepsState && known ? redefined(known, definition, nowMs) : started(definition, nowMs);
     if (job.nextAtMs === undefined)
       throw new RequestError("BAD_SCHEDULE", `job ${job.id} has no instant left: it has passed, or until comes before it`, {
         path: "schedule",
       });
-    if ((await store.jobs.get(job.id))?.origin === "system")
-      throw new RequestError("JOB_EXISTS", `${job.id} is the id of a job of the runtime itself; choose another`, { path: "id" });
     const stored = await store.jobs.put(job, { isNew, ownerMax: limits.jobsPerChat });
     if (stored === "exists")
       throw new RequestError("JOB_EXISTS", `there is a cron job ${JSON.stringify(job.id)} already; choose another id or remove it`, {
@@ -116,16 +127,11 @@ export function createJobControl(kernel: Kernel, jobs: Jobs, requireOpen: () => 
     return claimed.run;
   };
 
-  /** What a job of the configuration becomes: its state is kept, and its next instant where its schedule is the same. */
+  /** What a job of the configuration becomes. */
   const reconciled = (input: CronJobInput, known: JobRecord | undefined, nowMs: number): JobRecord => {
     const anchorMs = known?.schedule.kind === "every" ? known.schedule.anchorMs : nowMs;
     const definition = definitionOf({ ...input, origin: "config" }, nowMs, anchorMs);
-    if (!known) return started(definition, nowMs);
-    if (isSameDefinition(definition, known)) return known;
-    if (isSameTiming(definition, known)) return { ...known, ...definition, changedAtMs: nowMs };
-    const status = known.status === "completed" ? "active" : known.status;
-    const position = positionAfter(definition, nowMs, { status, runs: known.runs, chance: random.next() });
-    return { ...known, ...definition, ...position, changedAtMs: nowMs };
+    return known ? redefined(known, definition, nowMs) : started(definition, nowMs);
   };
 
   const configured = async (): Promise<Map<string, JobRecord>> => {
