@@ -1,4 +1,6 @@
 /** Tools for tests of agents, channels and stores: virtual time, seeded chance, fakes, contracts and the simulator. */
+export { openDiscordServer } from "./discord-server/server.ts";
+export type { DiscordServer, DiscordServerOptions } from "./discord-server/server.ts";
 export { createFakeChannel, createFakePlatform } from "./fake-channel.ts";
 export type { FakeOutcome, FakePlatform, FakePlatformOptions } from "./fake-channel.ts";
 export { createSeededRandom } from "./seeded-random.ts";
@@ -9,6 +11,7 @@ export type { SimulationOptions, SimulationResult, SimulatedStore } from "./simu
 export { openSlackServer } from "./slack-server.ts";
 export type { SlackFault, SlackServer } from "./slack-server.ts";
 export { openTelegramServer } from "./telegram-server.ts";
+export type { TelegramServer, TelegramServerOptions } from "./telegram-server.ts";
 export { openWhatsAppServer } from "./whatsapp-server.ts";
 export type { WhatsAppFault, WhatsAppServer } from "./whatsapp-server.ts";
 export { createVirtualClock, settle } from "./virtual-clock.ts";

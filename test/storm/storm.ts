@@ -69,8 +69,27 @@ export async function storm({ seed, seconds, people = 6, pauseMs = 120, onTick }
     const said = new Map<string, string[]>();
     let count = 0;
     let disturbances = 0;
-    const endMs = clock.monotonic() + seconds * 1_000;
+    const answersOf = (platform: StormPlatform, person: number): readonly string[] =>
+      platform.shown(person).filter((text) => text.endsWith("."));
+    const isAnswered = (): boolean =>
+      platforms.every((platform) =>
+        Array.from({ length: people }, (_, person) => person).every((person) => {
+          const seen = new Set(answersOf(platform, person));
+          return (said.get(`${platform.name} ${person}`) ?? []).every((text) => seen.has(`re ${text}.`));
+        }),
+      );
+    let endMs = Number.POSITIVE_INFINITY;
     const isOver = (): boolean => clock.monotonic() >= endMs;
+    // First contact while its session is lost is what Discord cannot give back.
+    for (const platform of platforms) {
+      for (let person = 0; person < people; person += 1) {
+        const text = `m${(count += 1)}`;
+        said.set(`${platform.name} ${person}`, [text]);
+        platform.say(person, text);
+      }
+    }
+    await untilTrue(pause, async () => isAnswered(), 20_000);
+    endMs = clock.monotonic() + seconds * 1_000;
     const talk = async (platform: StormPlatform): Promise<void> => {
       while (!isOver()) {
         const person = roll(people);
@@ -91,16 +110,6 @@ export async function storm({ seed, seconds, people = 6, pauseMs = 120, onTick }
       }
     };
     await Promise.all(platforms.flatMap((platform) => [talk(platform), disturb(platform)]));
-
-    const answersOf = (platform: StormPlatform, person: number): readonly string[] =>
-      platform.shown(person).filter((text) => text.endsWith("."));
-    const isAnswered = (): boolean =>
-      platforms.every((platform) =>
-        Array.from({ length: people }, (_, person) => person).every((person) => {
-          const seen = new Set(answersOf(platform, person));
-          return (said.get(`${platform.name} ${person}`) ?? []).every((text) => seen.has(`re ${text}.`));
-        }),
-      );
     await untilTrue(pause, async () => isAnswered(), SETTLE_MS);
     delay.disable();
 
