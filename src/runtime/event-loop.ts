@@ -200,9 +200,9 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
   const views = createViews(kernel, chats, runner, aliases.of);
   const maintenance = createMaintenance(kernel, { chats, deliveries, jobs, commands });
 
-  const status = createStatus(kernel, {
+  const statusParts = { chats, runner, channels, maintenance };
+  const status = createStatus(kernel, statusParts, {
     host: parts.host ?? NO_HOST,
-    ...{ chats, runner, channels, maintenance },
     state: () => String(system.getSnapshot().value),
     startedAtMs: () => startedAt,
   });

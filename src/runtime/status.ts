@@ -22,17 +22,20 @@ const FAILING_MAX = 100;
 export function createStatus(
   { store, queue, turnQueue }: Pick<Kernel, "store" | "queue" | "turnQueue">,
   parts: {
-    readonly host: Host;
     readonly chats: Pick<Chats, "liveCount">;
     readonly runner: Pick<TurnRunner, "abandoned">;
     readonly channels: Pick<Channels, "status">;
     readonly maintenance: Pick<Maintenance, "commits" | "lastCommitAtMs">;
+  },
+  facts: {
+    readonly host: Host;
     /** Of the supervisor. */
     readonly state: () => string;
     readonly startedAtMs: () => number;
   },
 ): Status {
-  const { host, chats, runner, channels, maintenance } = parts;
+  const { chats, runner, channels, maintenance } = parts;
+  const { host, state, startedAtMs } = facts;
   const turns = () => ({ ...turnQueue.facts(), abandoned: runner.abandoned() });
   return {
     status: async () => {
@@ -40,8 +43,8 @@ export function createStatus(
       const { p50, p99 } = host.loopDelayMs();
       return {
         version: host.version,
-        state: parts.state(),
-        startedAt: parts.startedAtMs(),
+        state: state(),
+        startedAt: startedAtMs(),
         node: host.node,
         store: store.location,
         queue: turns(),
