@@ -41,12 +41,13 @@ export interface Jobs {
 }
 
 /** Starts read from the store in one go, and most that are armed at once; the rest follow when those are done. */
-const PAGE = 10_000;
+const PAGE = 1_000;
 const ARMED_MAX = 200_000;
-/** Actors at once; further jobs that are due stay rows, in the order in which they came. */
-const LIVE_MAX = 1_000;
-/** Jobs looked at in one go. */
-const REALIGN_PAGE = 500;
+/** Actors of jobs that are due and wait; further ones stay rows, in the order in which they came. */
+const DUE_MAX = 100;
+/** Actors beyond which none waits for a delivery: the run tells how that went. */
+const LIVE_MAX = 2_000;
+const DUE_STATES: ReadonlySet<string> = new Set(["due", "waitingForSlot", "claiming", "backingOff"]);
 const RETRY_MS = 1_000;
 /** An actor whose run has been under way for so long is compared with the store. */
 const COMPARE_AFTER_MS = 60_000;
@@ -70,6 +71,8 @@ export function createJobs(
 ): Jobs {
   const { store, clock, random, log, queue, limits } = kernel;
   const live = new Map<string, LiveJob>();
+  /** Those that are due and wait. */
+  const dueNow = new Set<string>();
   /** Start of each job that is in the heap. */
   const armed = new Map<string, number>();
   /** When the start of a job was noticed; a wait for a slot makes nothing late. */
@@ -234,7 +237,7 @@ export function createJobs(
     transition: {
       value: (before: JobSnapshot, event: CronJobEvent, scope: Parameters<typeof machine.transition>[2]) => {
         const after = machine.transition(before, event, scope);
-        if (after.value !== before.value) scope.defer(() => entered(scope.self.id, after));
+        if (after.value !== before.value) scope.defer(() => entered(scope.self.id));
         return after;
       },
     },
@@ -257,7 +260,7 @@ export function createJobs(
   });
 
   const wake = (id: string): void => {
-    if (!live.has(id) && live.size >= LIVE_MAX) backlog.add(id);
+    if (!live.has(id) && dueNow.size >= DUE_MAX) backlog.add(id);
     else open(id).send({ type: "cron.due" });
   };
 
@@ -269,27 +272,34 @@ export function createJobs(
     return actor;
   };
 
-  const entered = (id: string, { value }: JobSnapshot): void => {
+  const entered = (id: string): void => {
     const job = live.get(id);
     if (!job) return;
     Object.assign(job, { sinceMs: clock.now(), enteredMs: clock.monotonic() } satisfies Partial<LiveJob>);
-    if ((value === "delivering" || job.actor.getSnapshot().hasTag("evictable")) && deferred.delete(id)) lookAgain(id);
-    if (!job.actor.getSnapshot().hasTag("evictable")) return;
-    forget(id);
-    if (!armed.has(id)) seen.delete(id);
-    registry.stop(job.actor);
+    const snapshot = job.actor.getSnapshot();
+    if (DUE_STATES.has(snapshot.value)) return void dueNow.add(id);
+    dueNow.delete(id);
+    const isDelivering = snapshot.value === "delivering";
+    const isResting = snapshot.hasTag("evictable");
+    if ((isDelivering || isResting) && deferred.delete(id)) lookAgain(id);
+    if (isResting || (isDelivering && live.size > LIVE_MAX)) {
+      forget(id);
+      if (!armed.has(id)) seen.delete(id);
+      registry.stop(job.actor);
+    }
     nextOfBacklog();
   };
 
   const forget = (id: string): void => {
     live.delete(id);
+    dueNow.delete(id);
     slots.release(id);
     runs.forget(id);
   };
 
   const nextOfBacklog = (): void => {
     const [id] = backlog;
-    if (id === undefined || isClosed || live.size >= LIVE_MAX) return;
+    if (id === undefined || isClosed || dueNow.size >= DUE_MAX) return;
     backlog.delete(id);
     wake(id);
   };
@@ -328,31 +338,6 @@ export function createJobs(
     await compare();
   };
 
-  const mendFarAhead = async (): Promise<void> => {
-    let cursor: string | undefined;
-    do {
-      const page = await store.jobs.list({ limit: REALIGN_PAGE, cursor }, { status: "active" });
-      for (const job of page.items) {
-        if (isClosed || !isAhead(job)) continue;
-        const to = positionAfter(job, clock.now(), { status: "active", runs: job.runs, chance: chance(job) });
-        log.warn(
-          { job: job.id, nextAtMs: job.nextAtMs, correctedMs: to.nextAtMs },
-          "the next instant was computed by a clock far ahead; corrected",
-        );
-        await advance(job, to, undefined);
-      }
-      cursor = page.next;
-    } while (cursor !== undefined && !kernel.closed.aborted);
-  };
-
-  const isAhead = (job: JobRecord): boolean => {
-    try {
-      return isFarAhead(job, clock.now());
-    } catch {
-      return false;
-    }
-  };
-
   return {
     logic: registry.logic,
     changed: (job) => {
@@ -370,7 +355,9 @@ export function createJobs(
     refill,
     realign: async () => {
       for (const [id, startAtMs] of armed) registry.wakeAt(id, startAtMs);
-      await mendFarAhead();
+      await mendFarAhead(kernel, async (job, to) => {
+        if (!isClosed) await advance(job, to, undefined);
+      });
     },
     claims,
     began: (id, replaced) => open(id).send({ type: "instant.claimed", replaced }),
