@@ -8,17 +8,27 @@ export const FILE_BYTES_MAX = 64 * 1024 * 1024;
 /** Largest file whose broken line is looked for. */
 const LINE_SEARCH_MAX = 4 * 1024 * 1024;
 
+interface Bad {
+  readonly kind: "bad";
+  readonly why: string;
+  readonly todo: string;
+}
+export type TextFile = { readonly kind: "absent" } | Bad | { readonly kind: "text"; readonly text: string; readonly modifiedAtMs: number };
 export type JsonFile =
   | { readonly kind: "absent" }
-  | { readonly kind: "bad"; readonly why: string; readonly todo: string }
+  | Bad
   | { readonly kind: "json"; readonly value: unknown; readonly modifiedAtMs: number };
-
-type Bad = Extract<JsonFile, { kind: "bad" }>;
 
 const bad = (why: string, todo: string): Bad => ({ kind: "bad", why, todo });
 
-/** Reads a JSON file of at most 64 MiB. Never throws for what is in the folder; links are followed, devices and pipes are not opened. */
+/** Reads a JSON file as `readTextFile` does. */
 export async function readJsonFile(file: string): Promise<JsonFile> {
+  const read = await readTextFile(file);
+  return read.kind === "text" ? parse(read.text, read.modifiedAtMs) : read;
+}
+
+/** Reads a text of at most 64 MiB of UTF-8. Never throws for what is in the folder; links are followed, devices and pipes are not opened. */
+export async function readTextFile(file: string): Promise<TextFile> {
   try {
     const found = await stat(file);
     if (!found.isFile()) return bad(found.isDirectory() ? "is a folder" : "is no ordinary file", "Put the file itself in its place.");
@@ -26,7 +36,7 @@ export async function readJsonFile(file: string): Promise<JsonFile> {
       return bad(`has ${found.size} bytes, over the ${FILE_BYTES_MAX} that are read`, "Split it, or take what matters over by hand.");
     const bytes = await readBounded(file);
     if (bytes === undefined) return bad(`grew over ${FILE_BYTES_MAX} bytes while it was read`, "Stop SatiBot, then run this again.");
-    return parse(bytes, found.mtimeMs);
+    return decode(bytes, found.mtimeMs);
   } catch (error) {
     return whyUnread(file, error);
   }
@@ -48,13 +58,15 @@ async function readBounded(file: string): Promise<Buffer | undefined> {
   }
 }
 
-function parse(bytes: Buffer, modifiedAtMs: number): JsonFile {
-  let text: string;
+function decode(bytes: Buffer, modifiedAtMs: number): TextFile {
   try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return { kind: "text", text: new TextDecoder("utf-8", { fatal: true }).decode(bytes), modifiedAtMs };
   } catch {
     return bad("is not UTF-8 text", "Save it as UTF-8, then run this again.");
   }
+}
+
+function parse(text: string, modifiedAtMs: number): JsonFile {
   if (text.trim() === "") return bad("is empty", "Nothing to do.");
   try {
     return { kind: "json", value: JSON.parse(text), modifiedAtMs };
@@ -90,7 +102,7 @@ function isBroken(beginning: string): boolean {
   }
 }
 
-async function whyUnread(file: string, error: unknown): Promise<JsonFile> {
+async function whyUnread(file: string, error: unknown): Promise<Bad | { readonly kind: "absent" }> {
   const code = (error as NodeJS.ErrnoException).code;
   if (code === "ENOENT" || code === "ENOTDIR") {
     const isLink = await lstat(file).then(

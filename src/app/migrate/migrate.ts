@@ -13,12 +13,15 @@ import { createSqliteStore } from "../../stores/sqlite/store.ts";
 import { CommandError, EXIT } from "../cli/io.ts";
 import { type StoreConfig, loadClientConfig } from "../config/config.ts";
 import { type Environment, variable } from "../config/environment.ts";
+import { withEnvironmentFile } from "../config/environment-file.ts";
 import { createSystemClock } from "../system-clock.ts";
 import { namesIn, readJsonFile } from "./home-files.ts";
 import { decide, importSession, meetChat, twinOf, type HistoryView } from "./import-history.ts";
+import { channelsOf } from "./new-channels.ts";
 import { writeConfig, writeEnvironment } from "./new-files.ts";
 import { readOldConfig } from "./old-config.ts";
-import { readOldJobs, type NewJob } from "./old-jobs.ts";
+import { HEARTBEAT_FILE, takeHeartbeat } from "./old-heartbeat.ts";
+import { newsChat, readOldJobs, type NewJob } from "./old-jobs.ts";
 import { readOldSession, type OldSession } from "./old-sessions.ts";
 import { brief, createLeftovers, type Leftovers, type MigrationReport, type TakenChat } from "./report.ts";
 import { viewStore } from "./store-view.ts";
@@ -37,12 +40,11 @@ export interface MigrateOptions {
 const SESSIONS_MAX = 10_000;
 
 /** Entries of a home that are read, and what is said about those that are not. */
-const READ: ReadonlySet<string> = new Set(["config.json", "cron_jobs.json", "sessions"]);
+const READ: ReadonlySet<string> = new Set(["config.json", "cron_jobs.json", "sessions", HEARTBEAT_FILE]);
 const NOT_READ: ReadonlyMap<string, readonly [why: string, todo: string]> = new Map([
   ["SOUL.md", ["who the bot is; model agents do not exist in this version", "Put it into your agent's prompt."]],
   ["USER.md", ["who the person is; model agents do not exist in this version", "Put it into your agent's prompt."]],
   ["MEMORY.md", ["long-term memory; model agents do not exist in this version", "Put it into your agent's prompt."]],
-  ["HEARTBEAT.md", ["the heartbeat is off until it is configured", "Copy it beside the configuration, and write there: heartbeat: true"]],
   ["last_chat_id.txt", ["chats are known by their histories", "Nothing to do."]],
 ]);
 
@@ -59,17 +61,23 @@ export async function migrate(options: MigrateOptions): Promise<MigrationReport>
   if (!dryRun) await mustWrite(cwd);
 
   const config = readOldConfig(await readPart(home, "config.json", left), left);
+  const channels = channelsOf(config, withEnvironmentFile(env, cwd), left);
   const timezone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  const jobs = readOldJobs(await readPart(home, "cron_jobs.json", left), { config, nowMs, timezone }, left);
+  const targets = { channels, telegramChatId: config.telegramChatId };
+  const jobs = readOldJobs(await readPart(home, "cron_jobs.json", left), { targets, nowMs, timezone }, left);
   const chats = await takeChats(client.store, home, jobs, options, left);
   await sayWhatElse(home, left);
   const environment = await writeEnvironment(cwd, config.secrets, dryRun, left);
-  const written = await writeConfig(cwd, { telegram: config.telegram, agent: config.agent, jobs }, home, dryRun);
+  const heartbeat = await takeHeartbeat(home, cwd, dryRun, left);
+  const tell = newsChat(targets);
+  const wanted = { channels, agent: config.agent, jobs, heartbeat: heartbeat === "none" ? undefined : { tell } };
+  const written = await writeConfig(cwd, wanted, home, dryRun);
   return {
     dryRun,
     home,
     config: written,
     environment,
+    heartbeat: { fate: heartbeat, file: HEARTBEAT_FILE },
     store: client.store.kind === "sqlite" ? `sqlite:${client.store.file}` : undefined,
     jobs: jobs.map((job) => ({ id: job.id, schedule: scheduleText(job), deliverTo: job.deliverTo })),
     chats,

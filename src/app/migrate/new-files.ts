@@ -6,7 +6,7 @@ import { readConfigFile } from "../config/config-file.ts";
 import { ENVIRONMENT_FILE } from "../config/environment-file.ts";
 import { isPlainObject } from "../config/plain-object.ts";
 import { CommandError, EXIT } from "../cli/io.ts";
-import type { OldConfig } from "./old-config.ts";
+import type { NewChannel } from "./new-channels.ts";
 import type { NewJob } from "./old-jobs.ts";
 import { brief, type Leftovers, type MigrationReport } from "./report.ts";
 
@@ -24,18 +24,40 @@ function quoted(text: string): string {
 }
 
 interface Wanted {
-  readonly telegram: OldConfig["telegram"];
+  readonly channels: readonly NewChannel[];
   readonly agent: readonly string[];
   readonly jobs: readonly NewJob[];
+  /** Undefined: none. */
+  readonly heartbeat: { /** Who may be told of it. */ readonly tell: string | undefined } | undefined;
 }
 
-function channelText({ telegram }: Wanted): string {
-  if (telegram === undefined) return "";
-  const allow =
-    telegram.allow.length === 0
-      ? "    # Nobody is named: the daemon prints a one-time code, and whoever sends it to the bot may write.\n    #allow: []\n"
-      : `    # SatiBot let everyone in. Only those named here may write; "*" names everyone.\n    allow: [${telegram.allow.map(quoted).join(", ")}]\n`;
-  return `channels:\n  telegram:\n    token: \${TELEGRAM_BOT_TOKEN}\n${allow}`;
+const ALLOW_NOBODY = "# Nobody is named: the daemon prints a one-time code, and whoever sends it to the bot may write.\n#allow: []\n";
+const ALLOW_THESE = '# SatiBot let everyone in. Only those named here may write; "*" names everyone.\n';
+
+function channelText({ channels }: Wanted): string {
+  const sections = channels.map(({ name, settings, allow, lacks }) => {
+    const keys = Object.entries(settings).map(([key, value]) => `${key}: ${value.startsWith("${") ? value : quoted(value)}\n`);
+    const who = allow.length === 0 ? ALLOW_NOBODY : `${ALLOW_THESE}allow: [${allow.map(quoted).join(", ")}]\n`;
+    const section = `${name}:\n${indented(keys.join("") + who)}`;
+    if (lacks.length === 0) return indented(section);
+    const why = `# It lacks ${lacks.join(", ")}: write that, as docs/channels/${name}.md says, and take the # away.\n`;
+    return indented(why + section.replace(/^/gm, "#").replace(/#$/, ""));
+  });
+  return sections.length === 0 ? "" : `channels:\n${sections.join("")}`;
+}
+
+function indented(lines: string): string {
+  return lines.replace(/^(?=.)/gm, "  ");
+}
+
+function heartbeatText({ heartbeat }: Wanted): string {
+  if (heartbeat === undefined) return "";
+  const { tell } = heartbeat;
+  const deliver =
+    tell === undefined
+      ? ""
+      : `  # Who is told what the agent answers, unless that is HEARTBEAT_OK.\n  #deliver: { chat: ${quoted(tell)} }\n`;
+  return `heartbeat:\n  every: 30m\n  file: HEARTBEAT.md\n${deliver}`;
 }
 
 function cronText({ jobs }: Wanted): string {
@@ -58,6 +80,7 @@ function configText(wanted: Wanted, home: string): string {
     `# satibot, written by \`satibot migrate\` from ${brief(home)}. \`npx satibot config check\` checks it; docs/configuration.md knows every setting.\n# \${NAME} is taken from the environment, or from the file .env beside this one.\n`,
     channelText(wanted),
     cronText(wanted),
+    heartbeatText(wanted),
     agentText(wanted),
   ];
   return sections.filter((section) => section !== "").join("\n");
@@ -68,10 +91,10 @@ export async function writeConfig(cwd: string, wanted: Wanted, home: string, dry
   const found = await readConfigFile(cwd, undefined);
   if (found !== undefined) {
     const missing = missingIn(isPlainObject(found.value) ? found.value : {}, wanted);
-    const fragment = [channelText(missing), cronText(missing)].filter((section) => section !== "").join("\n");
+    const fragment = [channelText(missing), cronText(missing), heartbeatText(missing)].filter((section) => section !== "").join("\n");
     return fragment === "" ? { fate: "complete", file: found.file } : { fate: "kept", file: found.file, fragment };
   }
-  if (wanted.telegram === undefined && wanted.jobs.length === 0) return { fate: "none", file: CONFIG_FILE };
+  if (wanted.channels.length + wanted.jobs.length === 0 && wanted.heartbeat === undefined) return { fate: "none", file: CONFIG_FILE };
   if (!dryRun)
     await writeFile(join(cwd, CONFIG_FILE), configText(wanted, home), { flag: "wx" }).catch((error: unknown) =>
       cannotWrite(CONFIG_FILE, error),
@@ -81,8 +104,15 @@ export async function writeConfig(cwd: string, wanted: Wanted, home: string, dry
 
 function missingIn(config: Readonly<Record<string, unknown>>, wanted: Wanted): Wanted {
   const ids = new Set(Array.isArray(config.cron) ? config.cron.map((job: unknown) => (isPlainObject(job) ? job.id : undefined)) : []);
-  const hasTelegram = isPlainObject(config.channels) && config.channels.telegram !== undefined && config.channels.telegram !== null;
-  return { telegram: hasTelegram ? undefined : wanted.telegram, agent: [], jobs: wanted.jobs.filter((job) => !ids.has(job.id)) };
+  const channels = isPlainObject(config.channels) ? config.channels : {};
+  const isNamed = (section: unknown): boolean => section !== undefined && section !== null;
+  return {
+    // One that lacks something could not be merged as it is.
+    channels: wanted.channels.filter(({ name, lacks }) => lacks.length === 0 && !isNamed(channels[name])),
+    agent: [],
+    jobs: wanted.jobs.filter((job) => !ids.has(job.id)),
+    heartbeat: isNamed(config.heartbeat) ? undefined : wanted.heartbeat,
+  };
 }
 
 /** Adds the secrets that `.env` does not name; what stands there stays. The file is its owner's alone afterwards. */
@@ -134,7 +164,8 @@ async function textOf(file: string): Promise<string | undefined> {
   throw new CommandError(EXIT.failed, `${ENVIRONMENT_FILE} is no file of variables; move it away, then run this again`);
 }
 
-function cannotWrite(file: string, cause: unknown): never {
+/** @throws CommandError 1 with what to do */
+export function cannotWrite(file: string, cause: unknown): never {
   const code = (cause as NodeJS.ErrnoException).code ?? "unknown reason";
   throw new CommandError(
     EXIT.failed,

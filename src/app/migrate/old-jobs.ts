@@ -1,7 +1,8 @@
 /** SatiBot's `cron_jobs.json` as entries of `cron` in the configuration. */
 import { cronJob } from "../config/cron-fields.ts";
+import { HEARTBEAT_ID } from "../../runtime/heartbeat/heartbeat.ts";
 import { isPlainObject } from "../config/plain-object.ts";
-import type { OldConfig } from "./old-config.ts";
+import type { NewChannel } from "./new-channels.ts";
 import { brief, type Leftovers } from "./report.ts";
 
 /** One entry of `cron`, every value checked. */
@@ -24,8 +25,15 @@ const UNITS = [
 /** An instant that `Date` can say. */
 const INSTANT_MAX = 8.64e15;
 
+/** To whom anything can be delivered. */
+export interface Targets {
+  readonly channels: readonly NewChannel[];
+  /** The chat that SatiBot told its news to; digits, with a minus for a group. */
+  readonly telegramChatId: string | undefined;
+}
+
 export interface OldJobsOptions {
-  readonly config: OldConfig;
+  readonly targets: Targets;
   readonly nowMs: number;
   /** Of this machine; SatiBot has none of its own. */
   readonly timezone: string;
@@ -62,6 +70,7 @@ function readJob(job: unknown, at: string, options: OldJobsOptions, left: Leftov
   const payload = isPlainObject(job.payload) ? job.payload : {};
   const id = typeof job.id === "number" ? String(job.id) : job.id;
   if (typeof id !== "string" || id === "") return refuse("has no id", "Give it one, then run this again.");
+  if (id === HEARTBEAT_ID) return refuse("has the id of the heartbeat", "Give it another one, then run this again.");
   const name = typeof job.name === "string" && job.name.trim() !== "" && job.name.isWellFormed() ? job.name : id;
   const where = `${at} (${brief(name, 40)})`;
   if (typeof payload.message !== "string") return left.add(where, "has no payload.message", "Write one, then run this again.");
@@ -138,24 +147,40 @@ function durationOf(ms: number): string {
   return `${Math.round(ms / size)}${unit}`;
 }
 
+/** What a chat of a platform looks like in `to`, once it is in digits. */
+const TO: ReadonlyMap<unknown, { readonly form: RegExp; readonly is: string }> = new Map([
+  ["telegram", { form: /^-?\d{1,20}$/, is: "numeric chat id" }],
+  ["discord", { form: /^\d{15,20}$/, is: "id of a Discord channel" }],
+  ["whatsapp", { form: /^\d{3,20}$/, is: "phone number" }],
+]);
+
+/** The chat that SatiBot told its news to, where there is a channel for it. */
+export function newsChat({ channels, telegramChatId }: Targets): string | undefined {
+  const isThere = channels.some(({ name, lacks }) => name === "telegram" && lacks.length === 0);
+  return isThere && telegramChatId !== undefined ? `telegram:${telegramChatId}` : undefined;
+}
+
 /** SatiBot keeps where a result goes, and delivers nothing; here it is delivered, where there is a channel for it. */
 function targetOf(
   payload: Readonly<Record<string, unknown>>,
   where: string,
-  { config }: OldJobsOptions,
+  { targets }: OldJobsOptions,
   left: Leftovers,
 ): string | undefined {
   if (payload.deliver !== true) return undefined;
   const nobody = (why: string): undefined =>
     left.add(where, why, "It runs and delivers to nobody; write deliver: { chat: … } into the configuration.");
-  const to = typeof payload.to === "number" ? String(payload.to) : payload.to;
-  const channel = payload.channel ?? "telegram";
-  if (channel !== "telegram") return nobody(`delivers over ${brief(JSON.stringify(channel), 40)}, which does not exist in this version`);
-  if (config.telegram === undefined) return nobody("delivers over Telegram, and config.json has no Telegram bot");
-  if (to === undefined || to === null || to === "") {
-    if (config.telegramChatId === undefined) return nobody("does not say to whom it delivers");
-    return `telegram:${config.telegramChatId}`;
-  }
-  if (typeof to === "string" && /^-?\d{1,20}$/.test(to)) return `telegram:${to}`;
-  return nobody(`delivers to ${brief(JSON.stringify(to), 40)}, which is no numeric chat id`);
+  const name = payload.channel ?? "telegram";
+  const channel = targets.channels.find((known) => known.name === name);
+  const chat = TO.get(name);
+  if (chat === undefined) return nobody(`delivers over ${brief(JSON.stringify(name), 40)}, which satibot does not know`);
+  if (channel === undefined) return nobody(`delivers over ${JSON.stringify(name)}, and config.json has no bot for it`);
+  if (channel.lacks.length > 0) return nobody(`delivers over ${channel.name}, which lacks something yet`);
+  const given = typeof payload.to === "number" ? String(payload.to) : payload.to;
+  if (given === undefined || given === null || given === "")
+    return (channel.name === "telegram" ? newsChat(targets) : undefined) ?? nobody("does not say to whom it delivers");
+  const to = typeof given === "string" && channel.name === "whatsapp" ? given.replace(/^\+|[\s().-]/g, "") : given;
+  return typeof to === "string" && chat.form.test(to)
+    ? `${channel.name}:${to}`
+    : nobody(`delivers to ${brief(JSON.stringify(given), 40)}, which is no ${chat.is}`);
 }

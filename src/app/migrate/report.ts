@@ -72,6 +72,8 @@ export interface MigrationReport {
     /** What to merge by hand into a file that was kept. */ readonly fragment?: string;
   };
   readonly environment: { readonly fate: FileFate; readonly file: string; readonly names: readonly string[] };
+  /** What SatiBot was to look after by itself. */
+  readonly heartbeat: { readonly fate: FileFate; readonly file: string };
   readonly store: string | undefined;
   readonly jobs: readonly TakenJob[];
   readonly chats: readonly TakenChat[];
@@ -80,8 +82,8 @@ export interface MigrationReport {
 }
 
 /** True when this run or an earlier one took something. */
-export function hasTaken({ config, environment, jobs, chats }: MigrationReport): boolean {
-  return jobs.length > 0 || chats.length > 0 || environment.names.length > 0 || config.fate !== "none";
+export function hasTaken({ config, environment, heartbeat, jobs, chats }: MigrationReport): boolean {
+  return jobs.length + chats.length + environment.names.length > 0 || config.fate !== "none" || heartbeat.fate !== "none";
 }
 
 /** The report as text. */
@@ -96,6 +98,7 @@ export function viewReport(report: MigrationReport, columns: number | undefined)
       [
         ["configuration", configLine(report)],
         ["secrets", environmentLine(report)],
+        ["heartbeat", heartbeatLine(report)],
         ["cron jobs", jobs.length === 0 ? "none" : String(jobs.length)],
         ["conversations", chats.length === 0 ? "none" : `${taken} messages in ${chats.length} chats, ${report.store ?? "no store"}`],
       ],
@@ -130,6 +133,13 @@ function environmentLine({ environment, dryRun }: MigrationReport): string {
   if (fate === "complete") return `${file} has them already: ${names.join(", ")}`;
   const done = fate === "extended" ? "extended" : "written";
   return `${file} ${dryRun ? `would be ${done}` : done}, for you alone to read: ${names.join(", ")}`;
+}
+
+function heartbeatLine({ heartbeat: { fate, file }, dryRun }: MigrationReport): string {
+  if (fate === "none") return "none";
+  if (fate === "complete") return `${file} is here already`;
+  if (fate === "kept") return `another ${file} is here and left alone`;
+  return `${file} ${dryRun ? "would be copied" : "copied"}`;
 }
 
 function viewJobs(jobs: readonly TakenJob[], columns: number | undefined): string {

@@ -45,9 +45,9 @@ describe("migrate", () => {
       expect(chat.history.every(({ at: atMs }, index) => index === 0 || atMs > (chat.history[index - 1]?.at ?? 0))).toBe(true);
       const { items } = await gateway.jobs({ limit: 10 });
       const [report, year] = items;
-      expect(report).toMatchObject({ id: "1770000000001", message: "Write the report of ${TODAY}", deliverTo: ANN });
+      expect(report).toMatchObject({ id: "1770000000001", message: "Write the report of ${TODAY}", deliverTo: [ANN] });
       expect(Math.abs((report?.nextAtMs ?? 0) - Date.now() - 86_400_000)).toBeLessThan(60_000);
-      expect(year).toMatchObject({ name: "New year", nextAtMs: 4_102_444_800_000, deliverTo: "telegram:777000111" });
+      expect(year).toMatchObject({ name: "New year", nextAtMs: 4_102_444_800_000, deliverTo: ["telegram:777000111"] });
       // The chat that a job delivers to can be reached although nobody wrote there yet.
       expect((await gateway.chat("telegram:777000111"))?.address).toBe("777000111");
     } finally {
@@ -107,6 +107,7 @@ describe("migrate", () => {
     expect(second.chats.map((chat) => chat.messages)).toEqual([0, 0, 0, 0, 0]);
     expect(second.config).toMatchObject({ fate: "complete" });
     expect(second.environment.fate).toBe("complete");
+    expect(second.heartbeat.fate).toBe("complete");
     expect(await readFile(join(place.cwd, "satibot.config.yaml"), "utf8")).toBe(files);
     expect(await historyOf(place, ANN)).toHaveLength(4);
   });
