@@ -53,6 +53,22 @@ cron:
   #  schedule: { cron: "0 9 * * *", timezone: Europe/Paris }
   #  deliver: { chat: "telegram:123456789" }
 
+# satibot looks around by itself and asks the agent what HEARTBEAT.md says; when nothing needs attention, nobody is told anything.
+heartbeat:
+  # How often, and in which part of the day.
+  #every: 30m
+  #activeHours: { from: "08:00", to: "22:00", timezone: Europe/Paris }
+  # What to look after; empty or comments only, no agent is asked.
+  #file: HEARTBEAT.md
+  # Who is told when there is something to say.
+  #deliver: { chat: "telegram:123456789" }
+  # Entries of earlier heartbeats that the agent gets, and the longest that one may take.
+  #history: 20
+  #timeout: 2m
+  # Asked while satibot works, by a service that raises the alarm when it hears nothing.
+  #pingUrl: https://ping.example.org/uuid
+  #pingEvery: 1m
+
 limits:
   # Turns running at once, over all chats.
   #concurrentTurns: 16
@@ -67,11 +83,15 @@ limits:
   #drainTimeout: 25s
   # Age at which a reply that could not be sent is given up.
   #outboxMaxAge: 24h
-  # How long things are kept: the event log, ids of messages already taken, messages that are done with, conversations.
+  # Jobs of one chat, and how many missed runs of jobs are begun in a second.
+  #jobsPerChat: 50
+  #catchUpPerSecond: 10
+  # How long things are kept: the event log, ids of messages already taken, messages that are done with, conversations, runs of jobs.
   #eventRetention: 7d
   #dedupeRetention: 8d
   #inboxRetention: 7d
   #historyRetention: 365d
+  #runRetention: 90d
 
 # The page, the API and \`satibot status\` come in here.
 http:
