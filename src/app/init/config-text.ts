@@ -51,7 +51,27 @@ cron:
   #  name: Daily report
   #  message: Write the report
   #  schedule: { cron: "0 9 * * *", timezone: Europe/Paris }
-  #  deliver: { chat: "telegram:123456789" }
+  #  # Who gets the answer, and when: always, failure, nonEmpty (not an empty answer, nor the one that silence: names) or answer.
+  #  deliver: { chat: "telegram:123456789", when: always }
+  #  # Its conversation: the job's own (job), or that of the chat which gets the answer (chat).
+  #  session: job
+  #  # Instants that passed while satibot was away: skip, once, or all of the newest missedMax. One found later than grace never runs.
+  #  missed: once
+  #  missedMax: 10
+  #  #grace: 2h
+  #  # An instant that comes while the last run is still under way: skip, queue or replace.
+  #  overlap: skip
+  #  # Attempts of one run, and how long one may take; what is left out follows limits.
+  #  retry: { attempts: 5, backoff: 30s }
+  #  timeout: 5m
+  #  # Starts are spread by up to so much: by the id, always the same (stagger), or by chance (jitter).
+  #  stagger: 0s
+  #  jitter: 0s
+  #  # When it is over.
+  #  #until: 2030-12-24T18:00:00Z
+  #  #maxRuns: 100
+  #  # After so many failures in a row it is disabled and its chats are told; 0 never.
+  #  disableAfter: 10
 
 # satibot looks around by itself and asks the agent what HEARTBEAT.md says; when nothing needs attention, nobody is told anything.
 heartbeat:

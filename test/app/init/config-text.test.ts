@@ -5,8 +5,12 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Config, loadConfig } from "../../../src/app/config/config.ts";
 import type { Environment } from "../../../src/app/config/environment.ts";
 import { telegram } from "../../../src/app/config/channel-fields.ts";
+import { cronJob } from "../../../src/app/config/cron-fields.ts";
+import { heartbeat } from "../../../src/app/config/heartbeat-fields.ts";
 import { sections } from "../../../src/app/config/sections.ts";
 import { type Answers, configText } from "../../../src/app/init/config-text.ts";
+import type { CronJobInput } from "../../../src/runtime/job-api.ts";
+import { definitionOf } from "../../../src/runtime/jobs/definition.ts";
 
 const BOT = { token: "1000001:secret-AAAA", allow: undefined, apiRoot: undefined };
 const ANSWERS: readonly (readonly [string, Answers])[] = [
@@ -84,6 +88,16 @@ describe("what stands behind a #", () => {
     expect(config.http).toEqual({ ...plain.http, token: "s3cret", allowedHosts: ["bot.example.org"] });
     expect(config.channels).toMatchObject([{ name: "telegram", allow: ["123456789", "@ann"] }]);
     expect(config.cron).toMatchObject([{ id: "daily_report", deliver: { chat: "telegram:123456789" } }]);
+    // What a job or a heartbeat is without them.
+    const given = "cron: [{ id: daily_report, message: x, schedule: { every: 1h } }]\nheartbeat: true\n";
+    const { cron, heartbeat: beat, ping, limits } = await load(given, env);
+    const shown = definitionOf(config.cron[0] as CronJobInput, 0);
+    const changed = { name: "Daily report", message: "Write the report", deliverTo: ["telegram:123456789"], schedule: shown.schedule };
+    const limited = { attempts: limits.maxAttempts, timeoutMs: limits.turnTimeoutMs, backoffMs: 30_000 };
+    expect(shown).toEqual({ ...definitionOf(cron[0] as CronJobInput, 0), ...changed, ...limited });
+    const { everyMs, file, history } = config.heartbeat ?? {};
+    expect(beat).toMatchObject({ everyMs, file, history });
+    expect([ping, config.ping?.everyMs]).toEqual([undefined, 60_000]);
   });
 
   it.each(text.split("\n").filter(isAlone))("can be put in force alone: %s", async (line) => {
@@ -96,10 +110,11 @@ describe("what stands behind a #", () => {
     expect(parts.filter(([key]) => !new RegExp(`^#?${key}:`, "m").test(whole))).toEqual([]);
     // `token` and `allowedHosts` of http have no default to be listed by.
     const inner = parts.flatMap(([, value]) => (typeof value === "object" && value !== null ? Object.keys(value) : []));
-    const known = [...inner, ...Object.keys(telegram.shape), "terminal", "web"].filter(
+    const ofJobs = Object.keys(cronJob.in.shape);
+    const known = [...inner, ...Object.keys(telegram.shape), ...Object.keys(heartbeat.shape), ...ofJobs, "terminal", "web"].filter(
       (key) => !["kind", "mode", "debounceMs"].includes(key),
     );
-    expect(known.length).toBeGreaterThan(15);
-    expect(known.filter((key) => !new RegExp(`^ *#? *${key}:`, "m").test(whole))).toEqual([]);
+    expect(known.length).toBeGreaterThan(40);
+    expect(known.filter((key) => !new RegExp(`^[ #]*(?:- )?${key}:`, "m").test(whole))).toEqual([]);
   });
 });
