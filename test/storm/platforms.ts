@@ -38,9 +38,11 @@ async function openTelegram(clock: Clock): Promise<StormPlatform> {
     shown: (person) => server.shown(1_000 + person).map(({ text }) => text),
     disturb: (roll) => {
       const times = 1 + roll(2);
-      switch (roll(7)) {
+      // While a poll is held, so that what goes wrong happens now and does not wait for the polls after it.
+      const what = server.heldPolls() > 0 ? roll(7) : 3 + roll(4);
+      switch (what) {
         case 0:
-          server.fail({ kind: "cut" }, { method: "getUpdates", times });
+          server.fail({ kind: "cut" }, { method: "getUpdates" });
           return "polls are cut";
         case 1:
           server.fail(
@@ -49,7 +51,7 @@ async function openTelegram(clock: Clock): Promise<StormPlatform> {
           );
           return "another poller";
         case 2:
-          server.fail({ kind: "html", status: 502 }, { method: "getUpdates", times });
+          server.fail({ kind: "html", status: 502 }, { method: "getUpdates" });
           return "a gateway's page";
         case 3:
           server.fail({ kind: "error", status: 429, retryAfterS: 1 }, { times });
