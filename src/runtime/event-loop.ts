@@ -153,16 +153,11 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
   );
   const intake = createIntake(kernel, chats, runner, commands, outgoing, { mayMerge: (parts.debounceMs ?? 0) === 0 });
   const jobs: Jobs = createJobs(kernel, intake, {
+    chats,
+    runner,
     outgoing,
     aliasOf: (key) => aliases.of(key),
     prepare: (job) => heartbeat.prepare(job),
-    fencedOff: (runIds) => {
-      const fenced = [...runner.runs()].filter((run) => run.claim?.run && runIds.includes(run.claim.run.runId));
-      for (const { key } of fenced) {
-        const entry = chats.get(key);
-        if (entry) chats.discard(entry);
-      }
-    },
   });
   const access = createAccess(kernel, parts.channels ?? [], {
     tellCode: parts.tellCode ?? (() => undefined),

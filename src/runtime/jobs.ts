@@ -9,6 +9,7 @@ import { noteOf } from "../core/errors.ts";
 import type { JobRecord } from "../ports/store/job-records.ts";
 import type { JobPosition, PassedInstants } from "../ports/store/job-store.ts";
 import type { OutboxPart } from "../ports/store/records.ts";
+import type { Chats } from "./chats.ts";
 import type { Intake } from "./intake.ts";
 import { createClaims, type Claims, type Prepared } from "./jobs/claims.ts";
 import { mendFarAhead } from "./jobs/far-ahead.ts";
@@ -18,6 +19,7 @@ import { createJobSlots } from "./jobs/slots.ts";
 import { TIMER_HORIZON_MS, type Kernel } from "./kernel.ts";
 import { createRegistry, type Child, type Registry } from "./registry.ts";
 import type { Outgoing, RunObserver } from "./turn-commit.ts";
+import type { TurnRunner } from "./turn-runner.ts";
 
 type JobSnapshot = SnapshotFrom<typeof cronJobMachine>;
 
@@ -67,7 +69,8 @@ export function createJobs(
     readonly outgoing: Outgoing;
     readonly aliasOf: (key: ChatKey) => ChatKey;
     readonly prepare: (job: JobRecord) => Promise<Prepared | undefined>;
-    readonly fencedOff: (runIds: readonly string[]) => void;
+    readonly chats: Chats;
+    readonly runner: TurnRunner;
   },
 ): Jobs {
   const { store, clock, random, log, queue, limits } = kernel;

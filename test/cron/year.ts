@@ -139,4 +139,6 @@ async function pass(clock: VirtualClock, ms: number): Promise<void> {
 }
 
 if (process.argv[1]?.endsWith("year.ts"))
-  console.log(await simulateYear({ seed: 1, jobs: Number(process.argv[2] ?? 1_000), days: Number(process.argv[3] ?? 10) }));
+  process.stdout.write(
+    `${JSON.stringify(await simulateYear({ seed: 1, jobs: Number(process.argv[2] ?? 1_000), days: Number(process.argv[3] ?? 10) }))}\n`,
+  );

@@ -4,8 +4,10 @@ import { textContent } from "../../core/content.ts";
 import { invariant, type ErrorNote } from "../../core/errors.ts";
 import type { JobRecord, RunPolicy, RunTrigger } from "../../ports/store/job-records.ts";
 import type { InstantClaim, InstantClaimed } from "../../ports/store/job-store.ts";
+import type { Chats } from "../chats.ts";
 import type { Intake } from "../intake.ts";
 import type { Kernel } from "../kernel.ts";
+import type { TurnRunner } from "../turn-runner.ts";
 
 /** What an instant runs with. `skip` records why it ran nothing. */
 export type Prepared = { readonly type: "run"; readonly job: JobRecord } | { readonly type: "skip"; readonly why: ErrorNote };
@@ -26,11 +28,19 @@ export function createClaims(
     readonly aliasOf: (key: ChatKey) => ChatKey;
     /** Undefined for a job that runs as its row says. */
     readonly prepare: (job: JobRecord) => Promise<Prepared | undefined>;
-    /** Turns of these runs are fenced off: their chats start again from their rows. */
-    readonly fencedOff: (runIds: readonly string[]) => void;
+    readonly chats: Pick<Chats, "get" | "discard">;
+    readonly runner: Pick<TurnRunner, "runs">;
   },
 ): Claims {
   const { store, clock, random } = kernel;
+
+  /** Turns of these runs are fenced off: their chats start again from their rows. */
+  const restart = (runIds: readonly string[]): void => {
+    for (const { key, claim } of parts.runner.runs()) {
+      const entry = parts.chats.get(key);
+      if (entry && claim?.run && runIds.includes(claim.run.runId)) parts.chats.discard(entry);
+    }
+  };
 
   return {
     prepare: async (job) => (await parts.prepare(job)) ?? { type: "run", job },
@@ -61,7 +71,7 @@ export function createClaims(
       }
       if (claimed.status !== "claimed") plan.cancel();
       else {
-        if (claimed.replaced.length > 0) parts.fencedOff(claimed.replaced);
+        if (claimed.replaced.length > 0) restart(claimed.replaced);
         plan.finish([claimed.appended]);
       }
       return claimed;

@@ -3,7 +3,7 @@ import { channelOf, parseChatKey, type ChatKey } from "../../core/chat-key.ts";
 import { parseContent } from "../../core/content.ts";
 import { formatDuration, parseDuration } from "../../core/duration.ts";
 import { RequestError, RuntimeError } from "../../core/errors.ts";
-import type { DeliverWhen, JobDefinition, JobOverlap, JobRecord, MissedPolicy } from "../../ports/store/job-records.ts";
+import type { DeliverWhen, JobDefinition, JobOverlap, MissedPolicy } from "../../ports/store/job-records.ts";
 import type { CronJobInput } from "../job-api.ts";
 import { parseInstant, parseSchedule } from "../schedule.ts";
 
@@ -159,6 +159,8 @@ function isSame(one: unknown, other: unknown): boolean {
 /** JSON with the keys of objects in order. */
 function canonical(value: unknown): string {
   return JSON.stringify(value, (_key, part: unknown) =>
-    typeof part === "object" && part !== null && !Array.isArray(part) ? Object.fromEntries(Object.entries(part).sort()) : part,
+    typeof part === "object" && part !== null && !Array.isArray(part)
+      ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : part,
   );
 }

@@ -3,7 +3,9 @@ import type { ChatKey } from "../../core/chat-key.ts";
 import type { Content } from "../../core/content.ts";
 import type { RunTarget } from "../../ports/store/job-store.ts";
 import type { OutboxPart } from "../../ports/store/records.ts";
+import type { Chats } from "../chats.ts";
 import type { Kernel } from "../kernel.ts";
+import { isJobChat } from "./definition.ts";
 import { piecesOf } from "../pieces.ts";
 import type { Outgoing, RunObserver } from "../turn-commit.ts";
 import { asideAlert, disabledAlert, noticeOf, saidBy } from "./run-delivery.ts";
@@ -25,6 +27,7 @@ export function createRunWatch(
       event: { type: "run.ended"; delivers: boolean } | { type: "run.delivered" } | { type: "run.deferred"; delayMs: number },
     ) => void;
     readonly disabled: (jobId: string) => void;
+    readonly chats: Pick<Chats, "get" | "passivate">;
   },
 ): RunWatch {
   const { outgoing, aliasOf, tell } = parts;
@@ -87,6 +90,9 @@ export function createRunWatch(
         parts.disabled(run.jobId);
       }
       tell(run.jobId, { type: "run.ended", delivers: unsettled.length > 0 });
+      // A chat in which only jobs have turns need not stay in memory until the next.
+      const entry = isJobChat(run.chat) ? parts.chats.get(run.chat) : undefined;
+      if (entry) void parts.chats.passivate(entry);
     },
     deferred: (run, delayMs) => tell(run.jobId, { type: "run.deferred", delayMs }),
     partSettled: ({ turnId: group, chat }, isLast) => {

@@ -1,5 +1,6 @@
 /** Cron jobs: the definition as JSON, and beside it in columns what changes with each instant. One transaction per instant. */
-import type { JobDefinition, JobFilter, JobOrigin, JobRecord, JobStatus, RunRecord } from "../../ports/store/job-records.ts";
+import type { ChatKey } from "../../core/chat-key.ts";
+import type { JobDefinition, JobFilter, JobRecord, JobStatus, RunRecord } from "../../ports/store/job-records.ts";
 import type { InstantClaim, InstantClaimed, JobPosition, JobStore, PassedInstants } from "../../ports/store/job-store.ts";
 import type { Page, PageRequest } from "../../ports/store/records.ts";
 import { optional, text } from "./chat-row.ts";
@@ -7,6 +8,7 @@ import { cursorNumber } from "./cursor.ts";
 import type { Engine } from "./engine.ts";
 import { endHeld } from "./held.ts";
 import { appendOne } from "./inbox.ts";
+import { isDefinition, isPlaced, shown } from "./job-shape.ts";
 import { writeLedger } from "./ledger.ts";
 import { endRun, policyOf, runOfRow, type RunSql } from "./runs.ts";
 import { closeTurn } from "./turns.ts";
@@ -49,30 +51,26 @@ function defaults(id: string): Omit<JobDefinition, "id" | "name" | "message" | "
   };
 }
 
-/** A row that cannot be read must not stop those beside it: it is listed as a paused job, which can be replaced or removed by its id. */
+/**
+ * A row that cannot be read must not stop those beside it: it is listed as a job with no instant left, which can be replaced or removed by
+ * its id, and which the configuration makes anew.
+ */
 function jobOf(row: JobSql): JobRecord {
-  const { id, status, runs, failures } = row;
-  const facts = {
-    nextAtMs: optional(row.next_at),
-    startAtMs: optional(row.start_at),
-    runs,
-    failures,
-    createdAtMs: row.created_at,
-    changedAtMs: row.changed_at,
-  };
-  const body = definitionOf(row);
-  if (body) return { ...body, status, ...facts };
+  const { id, status } = row;
+  const counts = { runs: shown(row.runs), failures: shown(row.failures), createdAtMs: shown(row.created_at), changedAtMs: shown(row.changed_at) };
+  const body = isPlaced(row) ? definitionOf(row) : undefined;
+  if (body) return { ...body, status, nextAtMs: optional(row.next_at), startAtMs: optional(row.start_at), ...counts };
   const name = "its row cannot be read; add the job again or remove it";
-  const schedule = { kind: "at", atMs: 0 } as const;
-  return { ...defaults(id), id, name, message: "", schedule, status: "paused", ...facts, nextAtMs: undefined, startAtMs: undefined };
+  const rest = { message: "", schedule: { kind: "at", atMs: 0 }, status: "completed", nextAtMs: undefined, startAtMs: undefined } as const;
+  return { ...defaults(id), id, name, ...rest, ...counts };
 }
 
 function definitionOf({ id, body }: JobSql): JobDefinition | undefined {
   try {
-    const { deliverTo = [], ...job } = JSON.parse(body) as JobDefinition & { readonly deliverTo?: string };
-    if (job.id !== id || typeof job.message !== "string" || typeof job.schedule.kind !== "string") return undefined;
-    const chats = (typeof deliverTo === "string" ? [deliverTo] : deliverTo) as JobDefinition["deliverTo"];
-    return { ...defaults(id), ...job, deliverTo: chats };
+    // An earlier version had one chat, or none.
+    const job = JSON.parse(body) as Omit<JobDefinition, "deliverTo"> & { readonly deliverTo?: ChatKey | readonly ChatKey[] };
+    const whole = { ...defaults(id), ...job, deliverTo: job.deliverTo === undefined ? [] : [job.deliverTo].flat() };
+    return whole.id === id && isDefinition(whole) ? whole : undefined;
   } catch {
     return undefined;
   }
@@ -90,8 +88,18 @@ export function put(
   engine.run(
     `INSERT OR REPLACE INTO jobs (id, body, origin, owner, disable_after, status, next_at, start_at, runs, failures, created_at, changed_at)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    ...[job.id, JSON.stringify(definition), job.origin, job.owner ?? null, job.disableAfter],
-    ...[status, nextAtMs ?? null, startAtMs ?? null, runs, failures, createdAtMs, changedAtMs],
+    job.id,
+    JSON.stringify(definition),
+    job.origin,
+    job.owner ?? null,
+    job.disableAfter,
+    status,
+    nextAtMs ?? null,
+    startAtMs ?? null,
+    runs,
+    failures,
+    createdAtMs,
+    changedAtMs,
   );
   return isKnown ? "replaced" : "added";
 }
@@ -112,7 +120,7 @@ export function remove(engine: Engine, id: string): boolean {
 }
 
 export function list(engine: Engine, page: PageRequest, filter: JobFilter = {}): Page<JobRecord> {
-  const conditions: readonly (readonly [string, string | JobOrigin | undefined])[] = [
+  const conditions: readonly (readonly [string, string | undefined])[] = [
     ["owner", filter.owner],
     ["origin", filter.origin],
     ["status", filter.status],
@@ -163,8 +171,12 @@ function moveTo(
 ): void {
   engine.run(
     "UPDATE jobs SET status = ?, next_at = ?, start_at = ?, runs = runs + ?, changed_at = ? WHERE id = ?",
-    ...[to.status, to.nextAtMs ?? null, to.startAtMs ?? null, hasRun ? 1 : 0],
-    ...[to.status === job.status ? job.changedAtMs : atMs, job.id],
+    to.status,
+    to.nextAtMs ?? null,
+    to.startAtMs ?? null,
+    hasRun ? 1 : 0,
+    to.status === job.status ? job.changedAtMs : atMs,
+    job.id,
   );
 }
 
@@ -187,8 +199,18 @@ function addRun(engine: Engine, { atMs, ...run }: NewRun, policy: string | null)
   engine.run(
     `INSERT INTO runs (id, run_id, job, instant, first_at, count, trigger, started_at, ended_at, status, delivery, error, policy)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'none', ?, ?)`,
-    ...[engine.nextId("runs"), run.runId, run.jobId, run.instantMs, run.firstMs, run.count, run.trigger],
-    ...[atMs, endedAtMs ?? null, run.status, text(run.error), policy],
+    engine.nextId("runs"),
+    run.runId,
+    run.jobId,
+    run.instantMs,
+    run.firstMs,
+    run.count,
+    run.trigger,
+    atMs,
+    endedAtMs ?? null,
+    run.status,
+    text(run.error),
+    policy,
   );
   return { ...run, startedAtMs: atMs, endedAtMs, delivery: "none" };
 }

@@ -1,0 +1,40 @@
+/** What one job or its chat does to the others. */
+import { describe, expect, it } from "vitest";
+import type { Agent } from "../../src/ports/agent.ts";
+import { HOUR_MS, MINUTE_MS, SECOND_MS, addJob, openLife, runsOf } from "./rig.ts";
+
+/** Jobs named `slow…` never end; `fails…` fail for now; all others answer. */
+const mixed: Agent = async function* (turn, { signal }) {
+  const name = turn.chat.split(":")[1] ?? "";
+  if (name.startsWith("fails")) throw new Error("no model");
+  if (name.startsWith("slow"))
+    await new Promise((_, reject) => signal.addEventListener("abort", () => reject(new Error("aborted")), { once: true }));
+  yield "done";
+};
+
+describe("a run by hand of a job that waits for its place", () => {
+  it("holds up no other job, and takes no instant from it", async () => {
+    const rig = await openLife({ agent: mixed, limits: { concurrentTurns: 2 } });
+    const atMs = rig.clock.now() + MINUTE_MS;
+    for (let n = 0; n < 4; n += 1) await addJob(rig, { id: `slow${n}`, schedule: { at: atMs }, timeout: "10m", retry: { attempts: 1 } });
+    await addJob(rig, { id: "slow_hand", schedule: { at: atMs + SECOND_MS }, timeout: "1h", overlap: "queue", missed: "skip", retry: { attempts: 1 } });
+    await addJob(rig, { id: "other", schedule: { at: atMs + 2 * SECOND_MS } });
+    await rig.clock.advance(MINUTE_MS + 5 * SECOND_MS);
+    expect((await rig.settled(rig.loop.job("slow_hand"))).state).toBe("waitingForSlot");
+    await rig.settled(rig.loop.runJob("slow_hand"));
+    await rig.clock.advance(12 * MINUTE_MS);
+    expect(await runsOf(rig, "other")).toMatchObject([{ status: "succeeded" }]);
+    await rig.clock.advance(3 * HOUR_MS);
+    expect((await runsOf(rig, "slow_hand")).map(({ trigger, status }) => `${trigger} ${status}`).toSorted()).toEqual(["hand failed", "schedule failed"]);
+  });
+});
+
+it("a job that waits for its next attempt holds up no other", async () => {
+  const rig = await openLife({ agent: mixed, limits: { concurrentTurns: 2 } });
+  const atMs = rig.clock.now() + MINUTE_MS;
+  for (let n = 0; n < 4; n += 1) await addJob(rig, { id: `fails${n}`, schedule: { at: atMs }, retry: { attempts: 3, backoff: "2h" } });
+  await addJob(rig, { id: "other", schedule: { at: atMs + SECOND_MS } });
+  await rig.clock.advance(10 * MINUTE_MS);
+  expect(await runsOf(rig, "fails0")).toMatchObject([{ status: "running" }]);
+  expect(await runsOf(rig, "other")).toMatchObject([{ status: "succeeded" }]);
+});
