@@ -74,8 +74,8 @@ CREATE TABLE jobs_with_policies (
   next_at INTEGER, start_at INTEGER, runs INTEGER NOT NULL, failures INTEGER NOT NULL, created_at INTEGER NOT NULL, changed_at INTEGER NOT NULL
 ) WITHOUT ROWID;
 INSERT INTO jobs_with_policies
-  SELECT id, body, coalesce(CASE WHEN json_valid(body) THEN json_extract(body, '$.origin') END, 'library'), NULL, 10,
-    CASE WHEN paused = 1 THEN 'paused' WHEN next_at IS NULL THEN 'completed' ELSE 'active' END,
+  SELECT id, CASE WHEN json_valid(body) THEN json_remove(body, '$.paused', '$.nextAtMs', '$.createdAtMs') ELSE body END, coalesce(CASE WHEN json_valid(body) THEN json_extract(body, '$.origin') END, 'library'), NULL, 10,
+    CASE WHEN paused = 1 OR NOT json_valid(body) THEN 'paused' WHEN next_at IS NULL THEN 'completed' ELSE 'active' END,
     next_at, next_at, 0, 0, coalesce(CASE WHEN json_valid(body) THEN json_extract(body, '$.createdAtMs') END, 0), 0 FROM jobs;
 DROP TABLE jobs;
 ALTER TABLE jobs_with_policies RENAME TO jobs;
