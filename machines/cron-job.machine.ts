@@ -59,6 +59,8 @@ export type CronJobTag = "evictable" | "running";
 
 /** Longest that the actor waits for a delivery; the run goes on to tell how it went. Milliseconds. */
 const DELIVERY_PATIENCE_MS = 600_000;
+/** Longest that a run keeps others from beginning: how many turns run at once is limited elsewhere. */
+const SLOT_PATIENCE_MS = 300_000;
 
 export const cronJobMachine = setup({
   types: { input: {} as CronJobInput, context: {} as CronJobContext, events: {} as CronJobEvent, tags: {} as CronJobTag },
@@ -83,7 +85,7 @@ export const cronJobMachine = setup({
     isCompleted: ({ context }) => context.rest === "completed",
     hasMoreRuns: ({ context }) => context.runs > 1,
   },
-  delays: { retryDelay: ({ context }) => context.delayMs, deliveryPatience: DELIVERY_PATIENCE_MS },
+  delays: { retryDelay: ({ context }) => context.delayMs, deliveryPatience: DELIVERY_PATIENCE_MS, slotPatience: SLOT_PATIENCE_MS },
 }).createMachine({
   id: "cron-job",
   context: ({ input }) => ({ schemaVersion: CRON_JOB_SCHEMA_VERSION, ...input, isCatchUp: false, runs: 0, delayMs: 0 }),
@@ -124,7 +126,10 @@ export const cronJobMachine = setup({
       entry: { type: "requestSlot", params: ({ context }) => ({ isCatchUp: context.isCatchUp }) },
       on: {
         "slot.granted": "claiming",
-        "instant.claimed": { target: "running", actions: { type: "countRun", params: ({ event }) => event.replaced } },
+        "instant.claimed": {
+          target: "running",
+          actions: ["releaseSlot", { type: "countRun", params: ({ event }) => event.replaced }, "claimInstant"],
+        },
         "job.changed": { target: "resting", actions: { type: "keepRest", params: ({ event }) => event.rest } },
       },
     },
@@ -141,13 +146,22 @@ export const cronJobMachine = setup({
       description: "The store could not be reached; the instant is looked at again after a delay.",
       entry: "releaseSlot",
       after: { retryDelay: "due" },
-      on: { "instant.claimed": { target: "running", actions: { type: "countRun", params: ({ event }) => event.replaced } } },
+      on: {
+        "instant.claimed": {
+          target: "running",
+          actions: [{ type: "countRun", params: ({ event }) => event.replaced }, "claimInstant"],
+        },
+      },
     },
     running: {
       description: "Its turn waits or runs in the chat of the job.",
       tags: "running",
+      // Its chat may be put aside, or busy for long: others need not wait for that.
+      after: { slotPatience: { actions: "releaseSlot" } },
       on: {
         "cron.due": { actions: "claimInstant" },
+        // Looked for before a run by hand began.
+        "instant.ready": { actions: "claimInstant" },
         "instant.claimed": { actions: { type: "countRun", params: ({ event }) => event.replaced } },
         "run.deferred": { target: "retrying", actions: { type: "keepDelay", params: ({ event }) => event.delayMs } },
         "run.ended": [
@@ -162,8 +176,9 @@ export const cronJobMachine = setup({
       },
     },
     retrying: {
-      description: "An attempt of its run failed and is made again after a delay.",
+      description: "An attempt of its run failed and is made again after a delay; meanwhile others run.",
       tags: "running",
+      entry: "releaseSlot",
       after: { retryDelay: "running" },
       on: {
         "cron.due": { actions: "claimInstant" },
