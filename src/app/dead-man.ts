@@ -53,7 +53,10 @@ export function createDeadManSwitch({ clock, log, isAlive, get = getStatus }: De
     if (!(await isAlive().catch(() => false))) return "the event loop stalls or the store does not commit";
     try {
       const status = await get(url);
-      return status < 400 ? undefined : `it answered with status ${status}; check heartbeat.pingUrl`;
+      if (status < 300) return undefined;
+      return status < 400
+        ? `it answered with a redirect (${status}), which is not followed; write the address that it leads to in heartbeat.pingUrl`
+        : `it answered with status ${status}; check heartbeat.pingUrl`;
     } catch (error) {
       return `it could not be reached (${reasonOf(error)}); check heartbeat.pingUrl and the network`;
     }

@@ -70,6 +70,15 @@ describe("the dead man's switch", () => {
     expect(lines.join()).not.toContain("secret");
   });
 
+  it("says of a redirect that it pinged nobody", async () => {
+    const { clock, dead, lines } = rig(() => 301);
+    dead.configure({ url: SECRET, everyMs: 60_000 });
+    await clock.advance(120_000);
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toContain("a redirect (301)");
+    expect(lines[0]).toContain("heartbeat.pingUrl");
+  });
+
   it("never asks twice at once, however slow the answer is", async () => {
     let answer = (): void => undefined;
     const { clock, dead, asked } = rig(() => new Promise((resolve) => (answer = () => resolve(200))));
@@ -140,6 +149,6 @@ describe("over the network", () => {
     await both;
     dead.stop();
     expect(seen).toEqual(["GET /ping/secret", "GET /ping/secret"]);
-    expect(told).toEqual([]);
+    expect(told).toEqual(["the dead man's switch was not pinged; its service may raise an alarm"]);
   });
 });

@@ -88,8 +88,11 @@ function addAdd(cron: Command, { io, access, print }: Tools): void {
   withJobOptions(withJson(withConnection(command))).action(async (id: string | undefined, options: Shown & AddOptions) => {
     const job = jobOfOptions(id, options, io.now());
     const added = await withDaemon(io, access, options, (api) => api.addJob(job));
-    const note = added.deliver === undefined ? "\nIts answers stay in its own chat; --deliver CHAT would send them somewhere." : "";
-    print(options, added, () => `Added:\n${viewJob(added, { columns: io.columns, nowMs: io.now() })}${wrap(note, io.columns)}`);
+    const note =
+      added.deliver === undefined
+        ? `\n\n${wrap("Its answers stay in its own chat; --deliver CHAT would send them somewhere.", io.columns)}`
+        : "";
+    print(options, added, () => `Added:\n${viewJob(added, { columns: io.columns, nowMs: io.now() })}${note}`);
   });
 }
 

@@ -4,8 +4,9 @@
  * HEARTBEAT_OK counts as none, where what a run says is decided (jobs/run-delivery.ts), before the outbox.
  */
 import { parseChatKey, type ChatKey } from "../../core/chat-key.ts";
-import { noteOf } from "../../core/errors.ts";
+import { TransientError, noteOf } from "../../core/errors.ts";
 import { localTimeZone } from "../../core/time-zone.ts";
+import type { CancelTimer } from "../../ports/clock.ts";
 import type { JobDefinition, JobRecord } from "../../ports/store/job-records.ts";
 import type { HeartbeatOptions } from "../api.ts";
 import type { Jobs } from "../jobs.ts";
@@ -25,6 +26,8 @@ export const HEARTBEAT_OK = "HEARTBEAT_OK";
 const HISTORY_DEFAULT = 20;
 /** A heartbeat that nobody saw in time is not made up for: the next one looks at the same things. */
 const GRACE_MS = 60_000;
+/** Longest that its instructions may take to be read: other jobs wait for that. */
+const READ_MAX_MS = 5_000;
 
 export interface Heartbeat {
   /** Makes it this, or none; its row keeps what a person paused. Idempotent. */
@@ -43,6 +46,23 @@ export function createHeartbeat(
   let current: HeartbeatOptions | undefined;
   /** Why the last instant ran nothing. */
   let told: string | undefined;
+  /** Instructions are being read; a read that hangs is not joined by others. */
+  let isReading = false;
+
+  const inTime = async (read: HeartbeatOptions["instructions"]): Promise<string | undefined> => {
+    if (isReading) throw new TransientError("INTERNAL", "an earlier read of it has not come to an end");
+    isReading = true;
+    const reading = Promise.resolve()
+      .then(read)
+      .finally(() => {
+        isReading = false;
+      });
+    let cancel: CancelTimer = () => undefined;
+    const late = new Promise<never>((_, reject) => {
+      cancel = clock.setTimer(READ_MAX_MS, () => reject(new TransientError("INTERNAL", `that takes longer than ${READ_MAX_MS} ms`)));
+    });
+    return Promise.race([reading, late]).finally(() => cancel());
+  };
 
   const nothing = (code: string, message: string): Prepared => {
     if (message !== told) log.info({ why: message }, "the heartbeat has nothing to do");
@@ -53,7 +73,7 @@ export function createHeartbeat(
   const instructions = async ({ instructions: read, source }: HeartbeatOptions): Promise<string | Prepared> => {
     let file: string | undefined;
     try {
-      file = await read();
+      file = await inTime(read);
     } catch (error) {
       const { message } = noteOf(error);
       if (message !== told) log.warn({ source, err: error }, "the heartbeat cannot read what it is to look after");

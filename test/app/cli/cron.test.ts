@@ -244,7 +244,7 @@ describe("cron add", () => {
     const { out } = await run(["cron", "add", "x", "--every", "1h", "--message", "hi"], {
       api: { addJob: () => Promise.resolve({ ...job, deliver: undefined }) },
     });
-    expect(out).toContain("Its answers stay in its own chat; --deliver CHAT would send them somewhere.");
+    expect(out).toContain("\n\nIts answers stay in its own chat; --deliver CHAT would send them somewhere.");
   });
 
   it.each([

@@ -23,7 +23,7 @@ interface BeatRig extends Omit<RigOptions, "agent" | "clock" | "alter"> {
 /** A runtime whose agent echoes people and answers heartbeats as told; `file.text` is HEARTBEAT.md. */
 async function open({ heartbeat = {}, answer = () => "HEARTBEAT_OK", startMs = START, ...options }: BeatRig = {}) {
   const turns: Turn[] = [];
-  const file: { text: string | undefined | Error } = { text: "- look at the mail" };
+  const file: { text: string | undefined | Error; hangs?: Promise<void> } = { text: "- look at the mail" };
   const agent: Agent = async function* (turn, { signal }) {
     if (turn.trigger !== "heartbeat") return yield `re ${turn.messages[0]?.text}`;
     turns.push(turn);
@@ -35,6 +35,7 @@ async function open({ heartbeat = {}, answer = () => "HEARTBEAT_OK", startMs = S
     everyMs: HALF_HOUR,
     source: "/etc/HEARTBEAT.md",
     instructions: async () => {
+      await file.hangs;
       if (file.text instanceof Error) throw file.text;
       return file.text;
     },
@@ -337,4 +338,20 @@ describe("by hand", () => {
       message: expect.stringContaining("asks for nothing"),
     });
   });
+});
+
+it("holds up no job while its file cannot be read to the end, and goes on once it can", async () => {
+  const { clock, loop, store, turns, file, settled } = await open();
+  let answer = (): void => undefined;
+  file.hangs = new Promise((resolve) => (answer = resolve));
+  await settled(loop.addCronJob({ id: "job", message: "tick", schedule: { every: "10m", anchor: START + MINUTE } }));
+  await clock.advance(2 * HOUR);
+  const { items } = await store.jobs.runs("job", { limit: 100 });
+  expect(items.map(({ status }) => status)).toEqual(Array.from({ length: 12 }, () => "succeeded"));
+  const beats = await runsOf(store);
+  expect(beats).toHaveLength(4);
+  for (const beat of beats) expect(beat).toMatchObject({ status: "skipped", error: { code: "HEARTBEAT_UNREADABLE" } });
+  answer();
+  await clock.advance(HALF_HOUR + MINUTE);
+  expect(turns).toHaveLength(1);
 });
