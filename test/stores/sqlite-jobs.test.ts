@@ -82,7 +82,7 @@ it("go on as they were, with the defaults of what is new", async () => {
   expect(await store.jobs.get("paused")).toMatchObject({ status: "paused", nextAtMs: AT, deliverTo: [] });
   expect(await store.jobs.get("ended")).toMatchObject({ status: "completed", nextAtMs: undefined });
   expect(await store.jobs.get("damaged")).toMatchObject({
-    status: "paused",
+    status: "completed",
     message: "",
     name: expect.stringContaining("cannot be read") as string,
   });

@@ -96,7 +96,9 @@ describe("rows that hold what nobody wrote", () => {
         "ledger SET events = '{', turn = 'x', history = 'not JSON'",
         "outbox SET content = '5', in_reply_to = ''",
       ].map((change) => `UPDATE ${change} WHERE chat = (SELECT id FROM chats WHERE key = '${ROWS}')`),
-      'INSERT INTO jobs (id, body, paused, next_at) VALUES (\'bad\', \'not JSON\', 0, 1), (\'worse\', \'{"id":"worse","message":"x","schedule":{"kind":"cron","expression":"nonsense"}}\', 0, 1)',
+      `INSERT INTO jobs (id, body, origin, disable_after, status, next_at, start_at, runs, failures, created_at, changed_at) VALUES
+        ('bad', 'not JSON', 'library', 10, 'active', 1700000000000, 1700000000000, 0, 0, 0, 0),
+        ('worse', '{"id":"worse","message":"x","schedule":{"kind":"cron","expression":"nonsense","timezone":"UTC"}}', 'library', 10, 'active', 1700000000000, 1700000000000, 0, 0, 0, 0)`,
     );
     const before = await Promise.all(DAMAGE.map(([name], place) => column(BAD[place] ?? "", name)));
     daemon = await start();
@@ -125,7 +127,7 @@ describe("rows that hold what nobody wrote", () => {
     const { stdout } = await rig.cli(["chats", "list", "--state", "quarantined", "--json"], away);
     expect((JSON.parse(stdout) as { items: { key: string }[] }).items.map((chat) => chat.key)).toEqual(BAD);
     expect((await rig.cli(["chats", "export", "api:bad-04"])).stdout).toContain('"damaged"');
-    expect(daemon.output()).toContain("the schedule of a cron job cannot be read");
+    expect(daemon.output()).toContain("cron job cannot be read");
   });
 
   it("come back as a person wants it, in order, with what waited", async () => {
