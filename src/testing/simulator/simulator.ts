@@ -10,11 +10,12 @@ import { createFakePlatform, type FakeOutcome, type FakePlatform } from "../fake
 import { createVirtualClock, settle, type VirtualClock } from "../virtual-clock.ts";
 import { createAccount, type Account } from "./account.ts";
 import { delay } from "./agent.ts";
-import { audit, JOB, JOB_EVERY_MS } from "./audit.ts";
+import { audit, JOB } from "./audit.ts";
 import { createDice, FAULTS, storeFaults, type Dice, type Fault } from "./faults.ts";
+import { jobOf } from "./job.ts";
 import { beginLife, type Life } from "./life.ts";
 import { createPeople } from "./people.ts";
-import { planOf, PLATFORM, POISONED, type Action } from "./plan.ts";
+import { planOf, POISONED, type Action } from "./plan.ts";
 
 /** A store that a dead process leaves behind: the memory store. */
 export interface SimulatedStore extends Store {
@@ -180,8 +181,7 @@ function createWorld(
     if (!loop?.isReady() || isJobThere === left > 0) return;
     const isWanted = left > 0;
     const done = await look(async () => {
-      if (isWanted)
-        await loop.addCronJob({ id: JOB, message: "tick", schedule: { every: JOB_EVERY_MS }, deliver: { chat: `${PLATFORM}:0` } });
+      if (isWanted) await loop.addCronJob(jobOf(dice));
       else await loop.removeCronJob(JOB);
       return true;
     });
