@@ -4,6 +4,7 @@ import { chmod, copyFile, mkdir, open, rm, truncate, writeFile } from "node:fs/p
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import { openDatabase } from "../../src/stores/sqlite/driver.ts";
+import { MIGRATIONS } from "../../src/stores/sqlite/migrations.ts";
 import { freePort, openRig, type Rig } from "../e2e/rig.ts";
 import { buildPackage } from "../e2e/package-build.ts";
 import { EXIT, complaints, contentsOf, expectAnswers, refused, told } from "./rig.ts";
@@ -52,7 +53,8 @@ it.each<[string, () => Promise<void>, (file: string) => string]>([
       await copyFile(used, file);
       await change("PRAGMA user_version = 99");
     },
-    () => "the store has schema 99 and this satibot knows up to 1; install the newer satibot that wrote it, or name another file",
+    () =>
+      `the store has schema 99 and this satibot knows up to ${MIGRATIONS.length}; install the newer satibot that wrote it, or name another file`,
   ],
   ["of another program", () => change("CREATE TABLE notes (text)"), () => "the store is a database of another program; name another file"],
   [

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { createSystemClock } from "../../src/app/system-clock.ts";
 import { openDatabase } from "../../src/stores/sqlite/driver.ts";
+import { MIGRATIONS } from "../../src/stores/sqlite/migrations.ts";
 import { openTelegramServer, type TelegramServer } from "../../src/testing/telegram-server.ts";
 import { readLedger } from "../e2e/account.ts";
 import type { LedgerDaemonOptions } from "../e2e/ledger-daemon.ts";
@@ -127,8 +128,8 @@ it("goes on with every chat where it was, in order, with nothing lost, and leave
   expect(now.map((chat) => chat.version)).toEqual(now.map((chat) => (chat.key === "api:idle" || chat.key.startsWith("telegram") ? 1 : 2)));
   expect(now.find((chat) => chat.key === "api:asking")?.mood).toBe("migrated");
 
-  const copy = `${store}.v1`;
-  expect(await query(copy, "PRAGMA user_version")).toEqual([{ user_version: 1 }]);
+  const copy = `${store}.v${MIGRATIONS.length}`;
+  expect(await query(copy, "PRAGMA user_version")).toEqual([{ user_version: MIGRATIONS.length }]);
   expect(await query(copy, "PRAGMA integrity_check")).toEqual([{ integrity_check: "ok" }]);
   expect(await query(copy, "SELECT key, state, snapshot, timers, turn, waiting FROM chats ORDER BY key")).toEqual(before);
   const listed = await rig.cli(["chats", "list", "--json"], { SATIBOT_STORE: `sqlite:${copy}` });

@@ -8,18 +8,19 @@ import { dirname, join } from "node:path";
 import { buildPackage } from "../e2e/package-build.ts";
 import { OPTIONS_VARIABLE, type LedgerDaemonOptions } from "../e2e/ledger-daemon.ts";
 
-/** What is written otherwise, file by file. Each text occurs at least once. */
-const CHANGES: readonly [file: string, text: string, inPlace: string][] = [
-  ["machines/chat.machine.js", "CHAT_SCHEMA_VERSION = 1;", "CHAT_SCHEMA_VERSION = 2;"],
-  ["machines/chat.machine.js", "schemaVersion: CHAT_SCHEMA_VERSION,", 'schemaVersion: CHAT_SCHEMA_VERSION, mood: "calm",'],
-  ["src/runtime/quarantine.js", "schemaVersion: CHAT_SCHEMA_VERSION,", 'schemaVersion: CHAT_SCHEMA_VERSION, mood: "calm",'],
-  ["machines/chat-migrations.js", "schemaVersion: isCount,", "schemaVersion: isCount, mood: isText,"],
+/** What is written otherwise, file by file. Each form occurs at least once. */
+const CHANGES: readonly [file: string, form: RegExp, inPlace: string][] = [
+  ["machines/chat.machine.js", /CHAT_SCHEMA_VERSION = 1;/g, "CHAT_SCHEMA_VERSION = 2;"],
+  ["machines/chat.machine.js", /schemaVersion: CHAT_SCHEMA_VERSION,/g, 'schemaVersion: CHAT_SCHEMA_VERSION, mood: "calm",'],
+  ["src/runtime/quarantine.js", /schemaVersion: CHAT_SCHEMA_VERSION,/g, 'schemaVersion: CHAT_SCHEMA_VERSION, mood: "calm",'],
+  ["machines/chat-migrations.js", /schemaVersion: isCount,/g, "schemaVersion: isCount, mood: isText,"],
   [
     "machines/chat-migrations.js",
-    "CHAT_MIGRATIONS = [];",
+    /CHAT_MIGRATIONS = \[\];/g,
     'CHAT_MIGRATIONS = [(chat) => ({ ...chat, context: { ...chat.context, mood: "migrated" } })];',
   ],
-  ["src/stores/sqlite/migrations.js", "db.exec(FIRST)];", 'db.exec(FIRST), (db) => db.exec("ALTER TABLE chats ADD COLUMN mood TEXT")];'],
+  // Behind whichever migration is the last.
+  ["src/stores/sqlite/migrations.js", /(MIGRATIONS = \[[^\]]*)\];/g, '$1, (db) => db.exec("ALTER TABLE chats ADD COLUMN mood TEXT")];'],
 ];
 
 export interface NextRelease {
@@ -39,11 +40,11 @@ export async function nextRelease(): Promise<NextRelease> {
   const home = dirname(dirname(dirname(dirname(ledgerDaemon))));
   const next = `${home}.next.${process.pid}`;
   await cp(home, next, { recursive: true });
-  for (const [file, text, inPlace] of CHANGES) {
+  for (const [file, form, inPlace] of CHANGES) {
     const path = join(next, "dist", file);
     const source = await readFile(path, "utf8");
-    if (!source.includes(text)) throw new Error(`${file} has no ${text} any more; bring next-release.ts up to date`);
-    await writeFile(path, source.replaceAll(text, inPlace));
+    if (source.search(form) === -1) throw new Error(`${file} has no ${form.source} any more; bring next-release.ts up to date`);
+    await writeFile(path, source.replace(form, inPlace));
   }
   return {
     start: (options, dir) => {

@@ -79,6 +79,8 @@ export interface JobRecord extends JobDefinition {
   readonly createdAtMs: number;
   /** When the definition or the status changed last. */
   readonly changedAtMs: number;
+  /** The row holds what no satibot wrote. It counts as completed; only its id and its numbers are its own. */
+  readonly isUnreadable?: true;
 }
 
 /**

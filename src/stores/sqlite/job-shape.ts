@@ -2,7 +2,8 @@
  * What the rows of jobs and runs must look like to be acted on. A row may hold what no satibot wrote; whoever acted on it would fail each
  * time it is due, and end or hold up what belongs to others.
  */
-import { parseChatKey, type ChatKey } from "../../core/chat-key.ts";
+import { parseChatKey } from "../../core/chat-key.ts";
+import { isTimeZone } from "../../core/time-zone.ts";
 import { TURN_CLASSES } from "../../core/turn-class.ts";
 import type {
   DeliverWhen,
@@ -30,8 +31,10 @@ const isCount: Check = (value) => Number.isSafeInteger(value) && (value as numbe
 const isPositive: Check = (value) => Number.isSafeInteger(value) && (value as number) > 0;
 const isSpan: Check = (value) => typeof value === "number" && Number.isFinite(value) && value >= 0;
 const isKey: Check = (value) => {
+  if (typeof value !== "string") return false;
   try {
-    return typeof value === "string" && parseChatKey(value) !== "";
+    parseChatKey(value);
+    return true;
   } catch {
     return false;
   }
@@ -50,12 +53,13 @@ const isFields = (value: unknown): value is Fields => typeof value === "object" 
 const fits = (value: unknown, checks: Readonly<Record<string, Check>>): boolean =>
   isFields(value) && Object.entries(checks).every(([key, check]) => check(value[key]));
 
+const isZone: Check = (value) => typeof value === "string" && isTimeZone(value);
 const isMinute: Check = (value) => isCount(value) && (value as number) <= 1_440;
-const HOURS = { fromMinute: isMinute, toMinute: isMinute, timezone: isText };
+const HOURS = { fromMinute: isMinute, toMinute: isMinute, timezone: isZone };
 const SCHEDULES: Readonly<Record<string, Readonly<Record<string, Check>>>> = {
   every: { everyMs: isPositive, anchorMs: isInstant, within: maybe((value) => fits(value, HOURS)) },
   at: { atMs: isInstant },
-  cron: { expression: isText, timezone: isText },
+  cron: { expression: isText, timezone: isZone },
 };
 const isSchedule: Check = (value) => {
   const checks = isFields(value) && typeof value.kind === "string" && Object.hasOwn(SCHEDULES, value.kind) && SCHEDULES[value.kind];

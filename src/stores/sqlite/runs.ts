@@ -3,8 +3,9 @@ import type { ErrorNote } from "../../core/errors.ts";
 import type { RunPolicy, RunRecord, RunStatus, RunTrigger, RunDelivery } from "../../ports/store/job-records.ts";
 import type { RunTarget } from "../../ports/store/job-store.ts";
 import type { HistoryEntry, OutboxPart } from "../../ports/store/records.ts";
-import { optional, readable, text } from "./chat-row.ts";
+import { readable, text } from "./chat-row.ts";
 import type { Engine } from "./engine.ts";
+import { policyOfRow, shown } from "./job-shape.ts";
 import { writeLedger } from "./ledger.ts";
 import { insertParts, partsOf } from "./parts.ts";
 
@@ -27,12 +28,12 @@ export function runOfRow(row: RunSql): RunRecord {
   return {
     runId: row.run_id,
     jobId: row.job,
-    instantMs: row.instant,
-    count: row.count,
-    firstMs: row.first_at ?? row.instant,
+    instantMs: shown(row.instant),
+    count: shown(row.count),
+    firstMs: shown(row.first_at ?? row.instant),
     trigger: row.trigger,
-    startedAtMs: row.started_at,
-    endedAtMs: optional(row.ended_at),
+    startedAtMs: shown(row.started_at),
+    endedAtMs: row.ended_at === null ? undefined : shown(row.ended_at),
     status: row.status,
     delivery: row.delivery,
     error: readable(row.error),
@@ -40,8 +41,10 @@ export function runOfRow(row: RunSql): RunRecord {
 }
 
 export function policyOf(engine: Pick<Engine, "get">, runId: string): RunPolicy | undefined {
-  const row = engine.get<Pick<RunSql, "policy">>("SELECT policy FROM runs WHERE run_id = ?", runId);
-  return row && readable<RunPolicy>(row.policy);
+  const row = engine.get<RunSql>("SELECT * FROM runs WHERE run_id = ?", runId);
+  // Instants that passed have none.
+  if (!row || (row.policy === null && row.status !== "running")) return undefined;
+  return policyOfRow({ runId, jobId: row.job, trigger: row.trigger }, readable(row.policy));
 }
 
 interface End {
