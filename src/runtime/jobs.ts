@@ -122,6 +122,7 @@ export function createJobs(
   const examine = async (id: string): Promise<{ readonly job: JobRecord; readonly due: Due & { readonly type: "run" } } | undefined> => {
     const job = await store.jobs.get(id);
     if (!job || isClosed) return undefined;
+    if (job.isUnreadable) sayUnreadable(id, "its row holds what no satibot wrote");
     if (job.status !== "active") {
       tell(id, { type: "job.changed", rest: job.status });
       return undefined;
@@ -143,11 +144,14 @@ export function createJobs(
     try {
       return dueOf(job, Math.min(seen.get(job.id) ?? clock.now(), clock.now()));
     } catch (error) {
-      if (!unreadable.has(job.id))
-        log.error({ job: job.id, err: error }, "the schedule of a cron job cannot be read; add the job again or remove it");
-      unreadable.add(job.id);
+      sayUnreadable(job.id, error);
       return undefined;
     }
+  };
+
+  const sayUnreadable = (id: string, err: unknown): void => {
+    if (!unreadable.has(id)) log.error({ job: id, err }, "a cron job cannot be read, and never runs; add it again or remove it");
+    unreadable.add(id);
   };
 
   const advance = async (job: JobRecord, to: JobPosition, passed: PassedInstants | undefined): Promise<void> => {
@@ -189,12 +193,13 @@ export function createJobs(
         return void deferred.add(id);
       }
       const { instantMs, isCatchUp } = due;
-      const to = positionAfter(job, instantMs, { status: "active", runs: job.runs + 1, chance: chance(job) });
+      const drawn = chance(job);
+      const to = positionAfter(job, instantMs, { status: "active", runs: job.runs + 1, chance: drawn });
+      const toSkipped = positionAfter(job, instantMs, { status: "active", runs: job.runs, chance: drawn });
       const passed = due.passed && missedInstants(due.passed, random.id());
       const prepared = await claims.prepare(job);
       if (prepared.type === "skip") {
-        const next = positionAfter(job, instantMs, { status: "active", runs: job.runs, chance: chance(job) });
-        await advance(job, next, skippedInstants(due, prepared.why, random.id()));
+        await advance(job, toSkipped, skippedInstants(due, prepared.why, random.id()));
         return tell(id, { type: "instant.gone" });
       }
       const claimed = await claims.claim(prepared.job, {
@@ -202,12 +207,12 @@ export function createJobs(
         passed,
         instantMs,
         to,
+        toSkipped,
         trigger: isCatchUp ? "catchUp" : "schedule",
       });
-      if (claimed.status === "gone") await passOver(id, instantMs);
-      else if (claimed.status === "overlapped" && to.status === "completed") await notCompleted(job, instantMs);
-      else moved(id, to);
       const hasBegun = claimed.status === "claimed" && claimed.appended.status === "accepted";
+      if (claimed.status === "gone") await passOver(id, instantMs);
+      else moved(id, hasBegun ? to : toSkipped);
       tell(id, hasBegun ? { type: "instant.claimed", replaced: claimed.replaced.length } : { type: "instant.gone" });
     } catch (error) {
       failed(id, error);
@@ -221,12 +226,6 @@ export function createJobs(
     const job = await store.jobs.get(id);
     if (job?.status !== "active" || job.nextAtMs === undefined || job.nextAtMs > instantMs) return job && moved(id, job);
     await advance(job, positionAfter(job, instantMs, { status: "active", runs: job.runs, chance: chance(job) }), undefined);
-  };
-
-  /** A skipped instant was not the last run of `maxRuns` after all. */
-  const notCompleted = async (job: JobRecord, instantMs: number): Promise<void> => {
-    const to = positionAfter(job, instantMs, { status: "active", runs: job.runs, chance: chance(job) });
-    await advance({ ...job, nextAtMs: undefined }, to, undefined);
   };
 
   const machine = cronJobMachine.provide({

@@ -8,6 +8,7 @@ import { commandLaws } from "./store-contract/commands.ts";
 import { draftLaws } from "./store-contract/drafts.ts";
 import { eventLaws } from "./store-contract/events.ts";
 import { inboxLaws } from "./store-contract/inbox.ts";
+import { jobMoveLaws } from "./store-contract/job-moves.ts";
 import { jobLaws } from "./store-contract/jobs.ts";
 import { runLaws } from "./store-contract/runs.ts";
 import type { LawRig, On } from "./store-contract/law.ts";
@@ -44,6 +45,7 @@ export function storeContract(name: string, open: () => Promise<StoreRig>): void
     draftLaws(on);
     platformLaws(on);
     jobLaws(on);
+    jobMoveLaws(on);
     runLaws(on);
     eventLaws(on);
     sweepLaws(on);

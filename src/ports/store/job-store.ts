@@ -39,6 +39,8 @@ export interface InstantClaim {
   readonly append: AppendRequest;
   /** Where the job goes on; undefined by hand. */
   readonly to: JobPosition | undefined;
+  /** Where it goes on instead when the instant begins no run, which then counts as none. Default `to`. */
+  readonly toSkipped?: JobPosition;
   readonly atMs: number;
 }
 
@@ -78,11 +80,14 @@ export interface RunFailure {
 }
 
 export interface JobStore {
-  /** `isNew` answers `exists` instead of replacing. `full`: the owner has `ownerMax` other jobs that are not completed. */
+  /**
+   * `isNew` answers `exists` instead of replacing. `full`: the owner has `ownerMax` other jobs that are not completed. `moved`, and nothing
+   * is stored: the job is not any more as `from` has it, and `job` was made of that.
+   */
   readonly put: (
     job: JobRecord,
-    options?: { readonly isNew?: boolean; readonly ownerMax?: number },
-  ) => Promise<"added" | "replaced" | "exists" | "full">;
+    options?: { readonly isNew?: boolean; readonly ownerMax?: number; readonly from?: JobRecord | undefined },
+  ) => Promise<"added" | "replaced" | "exists" | "full" | "moved">;
   readonly get: (id: string) => Promise<JobRecord | undefined>;
   /** Its runs are kept as long as any. */
   readonly remove: (id: string) => Promise<boolean>;

@@ -12,7 +12,7 @@ import type { TurnRunner } from "../turn-runner.ts";
 /** What an instant runs with. `skip` records why it ran nothing. */
 export type Prepared = { readonly type: "run"; readonly job: JobRecord } | { readonly type: "skip"; readonly why: ErrorNote };
 
-export type ClaimRequest = Pick<InstantClaim, "fromMs" | "passed" | "instantMs" | "to"> & { readonly trigger: RunTrigger };
+export type ClaimRequest = Pick<InstantClaim, "fromMs" | "passed" | "instantMs" | "to" | "toSkipped"> & { readonly trigger: RunTrigger };
 
 export interface Claims {
   /** The job as its next instant runs, or why it runs nothing. @throws TransientError STORE_UNAVAILABLE */

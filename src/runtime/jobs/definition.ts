@@ -152,6 +152,11 @@ export function isSameTiming(one: JobDefinition, other: JobDefinition): boolean 
   return (["schedule", "staggerMs", "jitterMs", "untilMs", "maxRuns"] as const).every((key) => isSame(one[key], other[key]));
 }
 
+/** True when both have the same nominal instants, but for where they end. */
+export function isSameSchedule(one: JobDefinition, other: JobDefinition): boolean {
+  return isSame(one.schedule, other.schedule);
+}
+
 function isSame(one: unknown, other: unknown): boolean {
   return one === other || canonical(one) === canonical(other);
 }

@@ -7,7 +7,7 @@ import type { EventLoop } from "../api.ts";
 import type { Jobs } from "../jobs.ts";
 import type { Kernel } from "../kernel.ts";
 import { nextTicks, parseSchedule } from "../schedule.ts";
-import { chatOfJob, definitionOf, isSameDefinition, isSameTiming } from "./definition.ts";
+import { chatOfJob, definitionOf, isSameDefinition, isSameSchedule, isSameTiming } from "./definition.ts";
 import { passedUpTo, positionAfter } from "./instants.ts";
 import { createJobViews } from "./job-views.ts";
 
@@ -47,26 +47,41 @@ export function createJobControl(kernel: Kernel, jobs: Jobs, requireOpen: () => 
 
   /** The job by another definition: its state is kept, and its next instant where its schedule is the same. */
   const redefined = (known: JobRecord, definition: JobDefinition, nowMs: number): JobRecord => {
+    if (known.isUnreadable) return started(definition, nowMs);
     if (isSameDefinition(definition, known)) return known;
     if (isSameTiming(definition, known)) return { ...known, ...definition, changedAtMs: nowMs };
     const status = known.status === "completed" ? "active" : known.status;
-    const position = positionAfter(definition, nowMs, { status, runs: known.runs, chance: random.next() });
+    // Of the same instants none is passed over, also when its start is still to come.
+    const afterMs = known.nextAtMs !== undefined && isSameSchedule(definition, known) ? known.nextAtMs - 1 : nowMs;
+    const position = positionAfter(definition, afterMs, { status, runs: known.runs, chance: random.next() });
     return { ...known, ...definition, ...position, changedAtMs: nowMs };
   };
 
   const addCronJob: EventLoop["addCronJob"] = async (input, { isNew = false, keepsState = false } = {}) => {
     requireOpen();
+    for (let tries = 0; tries < TRIES_MAX; tries += 1) {
+      const added = await tryToAdd(input, isNew, keepsState);
+      if (added) return added;
+    }
+    throw movesOn(input.id);
+  };
+
+  /** Undefined when the job moved on meanwhile, and what was made of its state is stale. */
+  const tryToAdd = async (input: CronJobInput, isNew: boolean, keepsState: boolean): Promise<JobView | undefined> => {
     const nowMs = clock.now();
     const known = await store.jobs.get(input.id);
     if (known?.origin === "system")
       throw new RequestError("JOB_EXISTS", `${input.id} is the id of a job of the runtime itself; choose another`, { path: "id" });
     const definition = definitionOf(input, nowMs);
-    const job = keepsState && known ? redefined(known, definition, nowMs) : started(definition, nowMs);
-    if (job.nextAtMs === undefined)
+    const before = keepsState ? known : undefined;
+    const job = before ? redefined(before, definition, nowMs) : started(definition, nowMs);
+    const isDone = before?.status === "completed" && isSameTiming(job, before);
+    if (job.nextAtMs === undefined && !isDone)
       throw new RequestError("BAD_SCHEDULE", `job ${job.id} has no instant left: it has passed, or until comes before it`, {
         path: "schedule",
       });
-    const stored = await store.jobs.put(job, { isNew, ownerMax: limits.jobsPerChat });
+    const stored = await store.jobs.put(job, { isNew, ownerMax: limits.jobsPerChat, from: before });
+    if (stored === "moved") return undefined;
     if (stored === "exists")
       throw new RequestError("JOB_EXISTS", `there is a cron job ${JSON.stringify(job.id)} already; choose another id or remove it`, {
         path: "id",
@@ -134,6 +149,17 @@ export function createJobControl(kernel: Kernel, jobs: Jobs, requireOpen: () => 
     return known ? redefined(known, definition, nowMs) : started(definition, nowMs);
   };
 
+  /** The job as it is stored: made anew of a state that moved on meanwhile. */
+  const putConfigured = async (input: CronJobInput, before: JobRecord | undefined, planned: JobRecord): Promise<JobRecord> => {
+    let [from, job] = [before, planned];
+    for (let tries = 0; tries < TRIES_MAX; tries += 1) {
+      if ((await store.jobs.put(job, { from })) !== "moved") return job;
+      from = await store.jobs.get(input.id);
+      job = reconciled(input, from, clock.now());
+    }
+    throw movesOn(input.id);
+  };
+
   const configured = async (): Promise<Map<string, JobRecord>> => {
     const found = new Map<string, JobRecord>();
     let cursor: string | undefined;
@@ -157,13 +183,13 @@ export function createJobControl(kernel: Kernel, jobs: Jobs, requireOpen: () => 
       wanted.push({ before, job: reconciled(input, before, nowMs) });
     }
     const result = { added: [] as string[], changed: [] as string[], removed: [] as string[], unchanged: [] as string[] };
-    for (const { before, job } of wanted) {
-      known.delete(job.id);
-      if (job === before) {
-        result.unchanged.push(job.id);
+    for (const [place, { before, job: planned }] of wanted.entries()) {
+      known.delete(planned.id);
+      if (planned === before) {
+        result.unchanged.push(planned.id);
         continue;
       }
-      await store.jobs.put(job);
+      const job = await putConfigured(inputs[place]!, before, planned);
       jobs.changed(job);
       (before ? result.changed : result.added).push(job.id);
       if (job.nextAtMs === undefined) log.warn({ job: job.id }, "a cron job of the configuration has no instant left");

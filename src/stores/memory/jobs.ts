@@ -10,13 +10,23 @@ import { endRun } from "./runs.ts";
 
 const copyOf = (job: JobRecord): JobRecord => structuredClone(job);
 
-export function put(disk: Disk, job: JobRecord, options: Parameters<JobStore["put"]>[1] = {}): "added" | "replaced" | "exists" | "full" {
+export function put(
+  disk: Disk,
+  job: JobRecord,
+  options: Parameters<JobStore["put"]>[1] = {},
+): "added" | "replaced" | "exists" | "full" | "moved" {
   const isKnown = disk.jobs.has(job.id);
   if (isKnown && options.isNew) return "exists";
+  if (options.from && !hasStayed(disk.jobs.get(job.id), options.from)) return "moved";
   if (options.ownerMax !== undefined && job.owner !== undefined && ownedBy(disk, job) >= options.ownerMax) return "full";
   write(disk, copyOf(job));
   if (!isKnown) disk.jobIds = undefined;
   return isKnown ? "replaced" : "added";
+}
+
+function hasStayed(job: JobRecord | undefined, from: JobRecord): boolean {
+  const facts = ["status", "nextAtMs", "startAtMs", "runs", "failures", "changedAtMs"] as const;
+  return job !== undefined && facts.every((fact) => job[fact] === from[fact]);
 }
 
 /** Other jobs of its owner that are not completed. */
@@ -151,10 +161,14 @@ export function claimInstant(disk: Disk, claim: InstantClaim): InstantClaimed {
   if (claim.passed) recordPassed(disk, job.id, claim.passed, claim.atMs);
   const earlierRuns = [...(disk.underWay.get(job.id) ?? [])];
   const isSkipped = claim.overlap === "skip" && earlierRuns.length > 0;
-  if (claim.to) moveTo(disk, isSkipped ? job : { ...job, runs: job.runs + 1 }, claim.to, claim.atMs);
-  const { policy, atMs } = claim;
+  const { policy, atMs, to, toSkipped = to } = claim;
+  const move = (hasRun: boolean): void => {
+    const position = hasRun ? to : toSkipped;
+    if (position) moveTo(disk, hasRun ? { ...job, runs: job.runs + 1 } : job, position, atMs);
+  };
   const facts = { runId: policy.runId, jobId: job.id, instantMs, firstMs: instantMs, count: 1, trigger: policy.trigger, atMs };
   if (isSkipped) {
+    move(false);
     const error = { code: "RUN_OVERLAPS", message: "an earlier run of the job was still under way" };
     return { status: "overlapped", run: runOf(addRun(disk, { ...facts, status: "skipped", error }, policy)) };
   }
@@ -162,6 +176,7 @@ export function claimInstant(disk: Disk, claim: InstantClaim): InstantClaimed {
   for (const earlier of replaced) replace(disk, earlier, atMs);
   const run = addRun(disk, { ...facts, status: "running", error: undefined }, policy);
   const appended = appendOne(disk, claim.append, run.runId);
+  move(appended.status === "accepted");
   if (appended.status !== "accepted") {
     const error = { code: "INBOX_FULL", message: `too many messages wait in ${policy.chat}` };
     endRun(disk, run.runId, { status: "skipped", parts: [], atMs, error });

@@ -57,12 +57,17 @@ function defaults(id: string): Omit<JobDefinition, "id" | "name" | "message" | "
  */
 function jobOf(row: JobSql): JobRecord {
   const { id, status } = row;
-  const counts = { runs: shown(row.runs), failures: shown(row.failures), createdAtMs: shown(row.created_at), changedAtMs: shown(row.changed_at) };
+  const counts = {
+    runs: shown(row.runs),
+    failures: shown(row.failures),
+    createdAtMs: shown(row.created_at),
+    changedAtMs: shown(row.changed_at),
+  };
   const body = isPlaced(row) ? definitionOf(row) : undefined;
   if (body) return { ...body, status, nextAtMs: optional(row.next_at), startAtMs: optional(row.start_at), ...counts };
   const name = "its row cannot be read; add the job again or remove it";
   const rest = { message: "", schedule: { kind: "at", atMs: 0 }, status: "completed", nextAtMs: undefined, startAtMs: undefined } as const;
-  return { ...defaults(id), id, name, ...rest, ...counts };
+  return { ...defaults(id), id, name, ...rest, ...counts, isUnreadable: true };
 }
 
 function definitionOf({ id, body }: JobSql): JobDefinition | undefined {
@@ -80,9 +85,10 @@ export function put(
   engine: Engine,
   job: JobRecord,
   options: Parameters<JobStore["put"]>[1] = {},
-): "added" | "replaced" | "exists" | "full" {
+): "added" | "replaced" | "exists" | "full" | "moved" {
   const isKnown = engine.get("SELECT 1 FROM jobs WHERE id = ?", job.id) !== undefined;
   if (isKnown && options.isNew) return "exists";
+  if (options.from && !hasStayed(get(engine, job.id), options.from)) return "moved";
   if (options.ownerMax !== undefined && job.owner !== undefined && ownedBy(engine, job) >= options.ownerMax) return "full";
   const { status, nextAtMs, startAtMs, runs, failures, createdAtMs, changedAtMs, ...definition } = job;
   engine.run(
@@ -102,6 +108,11 @@ export function put(
     changedAtMs,
   );
   return isKnown ? "replaced" : "added";
+}
+
+function hasStayed(job: JobRecord | undefined, from: JobRecord): boolean {
+  const facts = ["status", "nextAtMs", "startAtMs", "runs", "failures", "changedAtMs"] as const;
+  return job !== undefined && facts.every((fact) => job[fact] === from[fact]);
 }
 
 /** Other jobs of its owner that are not completed. */
@@ -223,14 +234,18 @@ export function claimInstant(engine: Engine, claim: InstantClaim): InstantClaime
   if (!isByHand && (hasChanged || isTaken(engine, job.id, claim.instantMs))) return { status: "gone" };
   let { instantMs } = claim;
   while (isByHand && (isTaken(engine, job.id, instantMs) || instantMs === job.nextAtMs)) instantMs += 1;
-  const { policy, atMs } = claim;
+  const { policy, atMs, to, toSkipped = to } = claim;
+  const move = (hasRun: boolean): void => {
+    const position = hasRun ? to : toSkipped;
+    if (position) moveTo(engine, job, position, { atMs, hasRun });
+  };
   if (claim.passed) recordPassed(engine, job.id, claim.passed, atMs);
   const earlier = engine.all<Pick<RunSql, "run_id">>("SELECT run_id FROM runs WHERE job = ? AND status = 'running'", job.id);
   const isSkipped = claim.overlap === "skip" && earlier.length > 0;
-  if (claim.to) moveTo(engine, job, claim.to, { atMs, hasRun: !isSkipped });
   const facts = { runId: policy.runId, jobId: job.id, instantMs, firstMs: instantMs, count: 1, trigger: policy.trigger, atMs };
   const packed = JSON.stringify(policy);
   if (isSkipped) {
+    move(false);
     const error = { code: "RUN_OVERLAPS", message: "an earlier run of the job was still under way" };
     return { status: "overlapped", run: addRun(engine, { ...facts, status: "skipped", error }, packed) };
   }
@@ -239,6 +254,7 @@ export function claimInstant(engine: Engine, claim: InstantClaim): InstantClaime
   const run = addRun(engine, { ...facts, status: "running", error: undefined }, packed);
   const answer = appendOne(engine, packAppend(claim.append), policy.runId);
   const appended = unpackAppend(claim.append, answer, policy);
+  move(appended.status === "accepted");
   if (appended.status === "accepted") return { status: "claimed", appended, run, replaced };
   const error = { code: "INBOX_FULL", message: `too many messages wait in ${policy.chat}` };
   endRun(engine, policy.runId, { status: "skipped", parts: [], atMs, error });
