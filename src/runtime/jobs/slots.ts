@@ -1,7 +1,7 @@
 /**
  * How many jobs run at once, how fast they begin, and how fast what was missed catches up. A job holds one slot from its claim to the end
- * of its runs; all others that are due wait here, and cost no row and no turn. They begin one after the other, and not while the event loop
- * is behind with its work: a hundred thousand jobs of one second take their time, and people theirs. What was missed is let in at a pace,
+ * of its runs; all others that are due wait here, and cost no row and no turn. A few begin at once, and none while the event loop is behind
+ * with its work: a hundred thousand jobs of one second take their time, and people theirs. What was missed is let in at a pace,
  * so that a long night does not become one big morning.
  */
 import type { Kernel } from "../kernel.ts";
@@ -21,6 +21,8 @@ const CREDIT_MS = 50;
 /** The event loop is behind when it takes longer to come round; then it gets twice that time for others. */
 const BEHIND_MS = 2;
 const REST_MAX_MS = 200;
+/** Claims on their way to the store at once: they share its commits. */
+const BEGINNING_MAX = 4;
 
 export function createJobSlots(
   { clock, closed }: Pick<Kernel, "clock" | "closed">,
@@ -36,8 +38,8 @@ export function createJobSlots(
   const onTime = new Set<string>();
   const missed = new Set<string>();
   let mayCatchUpMs = Number.NEGATIVE_INFINITY;
-  /** It was granted its slot and has not begun. */
-  let beginning: string | undefined;
+  /** They were granted their slots and have not begun. */
+  const beginning = new Set<string>();
   /** The loop has to come round before the next. */
   let isResting = false;
   let isPumping = false;
@@ -64,11 +66,12 @@ export function createJobSlots(
     isPumping = true;
     queueMicrotask(() => {
       isPumping = false;
-      if (beginning !== undefined || isResting || running.size >= slots()) return;
+      if (beginning.size >= BEGINNING_MAX || isResting || running.size >= slots()) return;
       const id = next();
       if (id === undefined) return wakeForMissed();
       running.add(id);
-      beginning = id;
+      beginning.add(id);
+      if (onTime.size + missed.size > 0) rest();
       grant(id);
     });
   };
@@ -83,9 +86,7 @@ export function createJobSlots(
   };
 
   const begun = (id: string): void => {
-    if (beginning !== id) return;
-    beginning = undefined;
-    if (onTime.size + missed.size > 0) rest();
+    if (beginning.delete(id)) pump();
   };
 
   const rest = (): void => {
