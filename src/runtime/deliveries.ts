@@ -56,6 +56,8 @@ export interface Deliveries extends Outgoing {
 const STORE_BACKOFF = { baseMs: 50, maxMs: 2_000 };
 /** States in which a part is on its way, or about to be. */
 const MOVING: ReadonlySet<string> = new Set(["deciding", "taking", "sending", "settling"]);
+/** A place on a connection is missed when it was not used this long after it came. */
+const MISSED_MS = 1_000;
 /** An actor with nothing to send is kept this long for the next reply. */
 const LINGER_MS = 5_000;
 
@@ -123,7 +125,9 @@ export function createDeliveries(
     const channel = channels.find(channelOf(entry.key));
     if (!channel) return 0;
     const nowMs = clock.monotonic();
-    if (entry.placeMs !== undefined && pacer.pausedMs(channel.name) === 0) return Math.max(0, entry.placeMs - nowMs);
+    // Whoever missed a place, such as while there was no connection, gets another: all who did would send at once.
+    const isKept = entry.placeMs !== undefined && entry.placeMs > nowMs - MISSED_MS && pacer.pausedMs(channel.name) === 0;
+    if (entry.placeMs !== undefined && isKept) return Math.max(0, entry.placeMs - nowMs);
     const { delayMs, isTaken } = pacer.place(channel, entry.key);
     entry.placeMs = isTaken ? nowMs + delayMs : undefined;
     return delayMs;
@@ -163,10 +167,9 @@ export function createDeliveries(
         count(part, outcome);
         entry.part = undefined;
         entry.outcome = undefined;
-        // Online, and only its place on the connection has not come.
+        // Online, and only its place on the connection has not come: one is asked for only by who has something left to send.
         const isPaced = !mayTake && !isClosed && channels.isOnline(channelOf(key));
-        if (failures === 1 && isPaced) return waitUntil(entry, outcome.type === "retry" ? outcome.nextTryAtMs : 0);
-        if (failures === 1) return adopt(entry, next);
+        if (failures === 1) return adopt(entry, mayTake || isPaced ? next : { type: "none" });
         entry.orphan = "unsent";
         return entry.actor.send({ type: "part.later", delayMs: 1 });
       } catch (error) {

@@ -130,3 +130,25 @@ it("slows down by what the platform answers and comes back by what it takes", as
   expect(platform.takenCount()).toBe(800);
   expect(Math.max(...gaps().slice(-50))).toBeLessThan(Math.min(...seen));
 });
+
+it("gives a place on a connection to nobody who has nothing left to send", async () => {
+  const { post, clock, platform } = await openPaced({ channelMs: 40 }, { world: { latencyMs: 100 } });
+  for (let chat = 0; chat < 100; chat += 1) post("hi", `m${chat}`, `sim:${chat}`);
+  await clock.advance(2_000);
+  post("hi", "late", "sim:late");
+  await clock.advance(2_200);
+  expect(platform.takenCount()).toBe(101);
+});
+
+it("keeps its pace when a connection comes back to many who missed their places", async () => {
+  const { post, clock, platform } = await openPaced({ channelMs: 1_000 });
+  for (let chat = 0; chat < 30; chat += 1) post("hi", `m${chat}`, `sim:${chat}`);
+  await clock.advance(2_000);
+  platform.setOnline(false);
+  await clock.advance(120_000);
+  platform.setOnline(true);
+  await clock.advance(15_000);
+  expect(platform.takenCount()).toBeLessThan(20);
+  await clock.advance(30_000);
+  expect(platform.takenCount()).toBe(30);
+});

@@ -60,7 +60,10 @@ export interface OutboxStore {
     chat: ChatKey,
     options: { readonly atMs: number; readonly maxAgeMs: number; readonly orphan?: Orphan | undefined },
   ) => Promise<TakeResult>;
-  /** Settles a send, guarded by (id, attempt), and merges the next `take` of the chat when asked. `lazy` may join the next group, at most 50 ms late. */
+  /**
+   * Settles a send, guarded by (id, attempt), and merges the next `take` of the chat when asked; without `next` the answer is `later` for a
+   * part that could be taken now too. `lazy` may join the next group, at most 50 ms late.
+   */
   readonly settle: (
     settle: {
       readonly chat: ChatKey;
@@ -91,5 +94,5 @@ export interface OutboxStore {
 export type TakeResult =
   | { readonly type: "taken"; readonly part: OutboxPart }
   | { readonly type: "later"; readonly atMs: number }
-  /** Nothing unsettled is left, or (after a settle without `next`) nothing was asked. */
+  /** Nothing unsettled is left, or another part of the chat is being sent. */
   | { readonly type: "none" };

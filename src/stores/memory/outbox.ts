@@ -128,6 +128,11 @@ function settlePart(disk: Disk, chat: Chat, part: Part, status: "sent" | "expire
   notePart(disk, part.runId, status === "sent" ? "sent" : "lost");
 }
 
+/** What is to be sent next. A draft that is shown lets later parts pass. */
+function firstOf(chat: Chat): Part | undefined {
+  return chat.unsettled.find((part) => part.status !== "draft" || part.platformId === undefined);
+}
+
 export function take(disk: Disk, key: ChatKey, options: Parameters<OutboxStore["take"]>[1]): TakeResult {
   const chat = disk.chats.get(key);
   const orphan = chat?.unsettled.find((part) => part.status === "sending");
@@ -139,9 +144,7 @@ export function take(disk: Disk, key: ChatKey, options: Parameters<OutboxStore["
     return { type: "taken", part: partOf(chat, orphan) };
   }
   if (orphan) return { type: "none" };
-  // A draft that is shown lets later parts pass.
-  const next = (): Part | undefined => chat?.unsettled.find((part) => part.status !== "draft" || part.platformId === undefined);
-  for (let part = next(); chat && part; part = next()) {
+  for (let part = chat && firstOf(chat); chat && part; part = firstOf(chat)) {
     if (!part.isDraft && part.ageFromMs < options.atMs - options.maxAgeMs) {
       settlePart(disk, chat, part, "expired");
       continue;
@@ -160,7 +163,10 @@ export function settle(disk: Disk, request: Parameters<OutboxStore["settle"]>[0]
   if (found && found.chat.key === request.chat && found.part.status === "sending" && found.part.attempts === request.attempt) {
     applyOutcome(disk, found.chat, found.part, request.outcome, request.atMs);
   }
-  return next ? take(disk, request.chat, { atMs: request.atMs, maxAgeMs: next.maxAgeMs }) : { type: "none" };
+  if (next) return take(disk, request.chat, { atMs: request.atMs, maxAgeMs: next.maxAgeMs });
+  const chat = disk.chats.get(request.chat);
+  const first = chat && firstOf(chat);
+  return first && first.status !== "sending" ? { type: "later", atMs: first.nextTryAtMs ?? 0 } : { type: "none" };
 }
 
 function applyOutcome(disk: Disk, chat: Chat, part: Part, outcome: SendOutcome, atMs: number): void {

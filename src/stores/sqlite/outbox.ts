@@ -41,16 +41,20 @@ function expirePart(engine: Engine, chat: ChatRow, part: PartSql): void {
   settled(engine, chat, part, "expired");
 }
 
+/** What is to be sent next. A draft that is shown lets later parts pass. */
+function firstOf(engine: Engine, chat: ChatRow): PartSql | undefined {
+  if (chat.unsettled === 0) return undefined;
+  return engine.get<PartSql>(
+    `SELECT * FROM outbox WHERE chat = ? AND ${WAITING} AND (status = 'waiting' OR platform_id IS NULL) ORDER BY id LIMIT 1`,
+    chat.id,
+  );
+}
+
 export function take(engine: Engine, key: ChatKey, options: Parameters<OutboxStore["take"]>[1]): TakeResult {
   const chat = engine.chat(key);
   if (!chat) return { type: "none" };
   if (chat.sending !== null) return options.orphan ? takeOrphan(engine, key, chat.sending, options.orphan) : { type: "none" };
-  while (chat.unsettled > 0) {
-    const part = engine.get<PartSql>(
-      `SELECT * FROM outbox WHERE chat = ? AND ${WAITING} AND (status = 'waiting' OR platform_id IS NULL) ORDER BY id LIMIT 1`,
-      chat.id,
-    );
-    if (!part) return { type: "none" };
+  for (let part = firstOf(engine, chat); part; part = firstOf(engine, chat)) {
     if (part.draft === 0 && (part.revived_at ?? part.created_at) < options.atMs - options.maxAgeMs) {
       expirePart(engine, chat, part);
       continue;
@@ -76,7 +80,11 @@ export function settle(engine: Engine, wire: SettleWire): SettleAnswer {
   const chat = engine.chat(key);
   if (!chat) return 0;
   if (chat.sending === id) settleSending(engine, chat, wire);
-  if (maxAgeMs < 0 || chat.unsettled === 0) return 0;
+  if (chat.unsettled === 0) return 0;
+  if (maxAgeMs < 0) {
+    const first = chat.sending === null ? firstOf(engine, chat) : undefined;
+    return first ? { type: "later", atMs: first.next_try_at ?? 0 } : 0;
+  }
   const next = take(engine, key, { atMs, maxAgeMs });
   return next.type === "none" ? 0 : next;
 }
