@@ -122,9 +122,11 @@ export function createAccess(
 
   /** Best effort: this is not worth a row. */
   const tell = ({ channel }: Gate, { chat, address, externalId }: InboundMessage, text: string): void => {
-    channel
-      .deliver({ chat, address, content: textContent(text), idempotencyKey: `stranger:${externalId}`, signal: kernel.closed })
-      .catch((error: unknown) => log.debug({ channel: channel.name, err: error }, "a stranger was not told that the bot is private"));
+    const deliver = async (): Promise<unknown> =>
+      channel.deliver({ chat, address, content: textContent(text), idempotencyKey: `stranger:${externalId}`, signal: kernel.closed });
+    deliver().catch((error: unknown) =>
+      log.debug({ channel: channel.name, err: error }, "a stranger was not told that the bot is private"),
+    );
   };
 
   /** The message as it passes, or undefined. */

@@ -120,7 +120,7 @@ export function createChannels(
     const entry = entries.get(name);
     if (!entry) return;
     entry.isOpen = true;
-    entry.channel.start(hostOf(entry)).catch((error: unknown) => {
+    promised(() => entry.channel.start(hostOf(entry))).catch((error: unknown) => {
       log.error({ channel: name, err: error }, "channel could not start");
       const isPassing = error instanceof TransientError;
       entry.actor?.send(eventOf(entry, { type: isPassing ? "connection.lost" : "connection.refused", error: noteOf(error) }));
@@ -131,11 +131,11 @@ export function createChannels(
     const entry = entries.get(name);
     if (!entry) return;
     entry.isOpen = false;
-    entry.channel
-      .stop()
-      .catch((error: unknown) => log.error({ channel: name, err: error }, "channel did not stop cleanly"))
-      .finally(() => entry.actor?.send({ type: "connection.closed" }));
+    void stopped(entry).then(() => entry.actor?.send({ type: "connection.closed" }));
   };
+
+  const stopped = ({ channel }: ChannelEntry): Promise<void> =>
+    promised(channel.stop).catch((error: unknown) => log.error({ channel: channel.name, err: error }, "channel did not stop cleanly"));
 
   const silence = ({ channel, lastTrafficAtMs }: ChannelEntry): ErrorNote => ({
     code: "CHANNEL_UNAVAILABLE",
@@ -196,7 +196,7 @@ export function createChannels(
       if (!entry) return;
       entry.actor = undefined;
       entry.isOpen = false;
-      void entry.channel.stop().finally(() => registry.wakeAt(name, clock.now() + backoffMs(RECONNECT_BACKOFF, 1, random.next())));
+      void stopped(entry).then(() => registry.wakeAt(name, clock.now() + backoffMs(RECONNECT_BACKOFF, 1, random.next())));
     },
     onWake: (name) => begin(name),
   });
@@ -260,4 +260,9 @@ export function createChannels(
         counters: { ...entry.counters },
       })),
   };
+}
+
+/** What a channel throws before it has made its promise is an answer like any other. */
+async function promised<T>(call: () => Promise<T>): Promise<T> {
+  return call();
 }

@@ -135,3 +135,26 @@ it("lets one connection fail without touching another, nor what is due", async (
   expect(texts.filter((text) => text.includes("re tick")).length).toBeGreaterThanOrEqual(2);
   expect((await stateOf(rig, "bad"))?.state).toBe("loggedOut");
 });
+
+it("keeps what a channel throws before it has made its promise to that channel", async () => {
+  const unhandled: unknown[] = [];
+  const note = (error: unknown): void => void unhandled.push(error);
+  process.on("unhandledRejection", note);
+  const bad: Channel = {
+    ...puppet("bad").channel,
+    start: () => {
+      throw new Error("no start");
+    },
+    stop: () => {
+      throw new Error("no stop");
+    },
+  };
+  const good = puppet("good");
+  const rig = await open(bad, good.channel);
+  await rig.clock.advance(1_000);
+  expect(await stateOf(rig, "bad")).toMatchObject({ state: "loggedOut", reason: "no start" });
+  expect((await stateOf(rig, "good"))?.state).toBe("connecting");
+  await rig.settled(rig.loop.shutdown());
+  process.off("unhandledRejection", note);
+  expect(unhandled).toEqual([]);
+});
