@@ -169,12 +169,7 @@ export function assembleEventLoop(parts: EventLoopParts): EventLoop {
     if (entry) entry.address = address;
   });
   const channels = createChannels(kernel, parts.channels ?? [], {
-    accept: (channel, messages) =>
-      access.admit(
-        channel,
-        messages.map((message) => ({ ...message, chat: aliases.of(message.chat) })),
-        intake.accept,
-      ),
+    accept: (channel, messages) => access.admit(channel, messages.map(aliases.own), intake.accept),
     moved: aliases.move,
     receive: createReceipts(kernel),
     opened: access.opened,

@@ -1,8 +1,11 @@
 import { describe, expect, it } from "vitest";
+import { textContent } from "../../src/core/content.ts";
 import { createPairingCode, isSameCode, readPairingCode } from "../../src/core/pairing-code.ts";
+import type { Channel, ChannelHost } from "../../src/ports/channel.ts";
 import type { PairingCode } from "../../src/runtime/api.ts";
 import { createMemoryStore, type MemoryStore } from "../../src/stores/memory/store.ts";
 import { ACCOUNT, HOUR_MS, openGate } from "./gate-rig.ts";
+import { openRuntime } from "./rig.ts";
 
 describe("access", () => {
   it.each([
@@ -150,6 +153,33 @@ describe("pairing", () => {
     for (let id = 0; id < 60; id += 1) await write("hi", String(id));
     const requests = (await loop.pairing.list())[0]?.requests ?? [];
     expect([requests.length, requests[0]?.id, requests.at(-1)?.id]).toEqual([50, "59", "10"]);
+  });
+
+  it("still lets a group in that is allowed by the id it had before its platform moved it", async () => {
+    let host: ChannelHost | undefined;
+    const channel: Channel = {
+      name: "sim",
+      kind: "fake",
+      limits: { textUnits: 100, canEdit: false },
+      access: { allow: ["-100"] },
+      start: async (given) => {
+        host = given;
+      },
+      stop: async () => undefined,
+      deliver: async () => ({ platformId: "1" }),
+    };
+    const { settled } = await openRuntime({ alter: (parts) => ({ ...parts, channels: [channel] }) });
+    const said = (id: string, group: string) => ({
+      chat: `sim:${group}` as const,
+      address: group,
+      externalId: id,
+      content: textContent("hi"),
+      sender: { id: "7" },
+      identities: ["7", group],
+    });
+    expect(await settled(host!.accept([said("1", "-100"), said("2", "-200")]))).toEqual(["accepted", "forbidden"]);
+    await settled(host!.moved({ from: "sim:-100", to: "sim:-200", address: "-200" }));
+    expect(await settled(host!.accept([said("3", "-200"), said("4", "-300")]))).toEqual(["accepted", "forbidden"]);
   });
 
   it("refuses what cannot be, and says what to do", async () => {
