@@ -1,6 +1,6 @@
 /**
  * Requests of the platforms. Who sends them is judged by the channel alone, over the bytes as they were sent: the rules of Host, Origin and
- * token are for people and programs. A body waits in its socket until it is its turn, so many at once cost no memory.
+ * token are for people and programs. A large body waits in its socket until it is its turn, so many at once cost no memory.
  */
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { TransientError } from "../core/errors.ts";
@@ -12,7 +12,9 @@ import type { HttpContext, Route } from "./routes.ts";
 
 /** Longest time for one answer; platforms wait no longer, and send again what was stored meanwhile, which is then known. */
 const ANSWER_MS = 30_000;
-/** Bodies held at once, and requests whose bodies wait unread. */
+/** A body said to be no longer is read before its turn comes: whoever is slow to send one holds up nobody. */
+const SMALL_BYTES = 16 * 1024;
+/** Larger bodies held at once, and requests whose bodies wait unread. */
 const GATE = { runningMax: 128, waitingMax: 4_096 };
 const RETRY_AFTER_S = "5";
 /** Of a connection, not of a request. */
@@ -23,15 +25,27 @@ const ANSWER_HEADERS = ["content-type", "retry-after", "allow", "www-authenticat
 /** `POST` for what happens on a platform, `GET` for its challenge when the webhook is set up. */
 export function webhookRoutes(loop: Pick<EventLoop, "webhook">, clock: Pick<Clock, "setTimer">): readonly Route[] {
   const gate = createGate(GATE);
-  const answer = (c: HttpContext): Promise<Response> => gate.pass(() => pass(c, loop, clock));
+  const answer = async (c: HttpContext): Promise<Response> => {
+    const small = isSmall(c) ? await readBytes(c.env.incoming) : undefined;
+    return gate.pass(() => pass(c, small, loop, clock));
+  };
   return [
     { method: "GET", path: "/webhooks/:channel", answer },
     { method: "POST", path: "/webhooks/:channel", answer },
   ];
 }
 
-async function pass(c: HttpContext, loop: Pick<EventLoop, "webhook">, clock: Pick<Clock, "setTimer">): Promise<Response> {
-  const body = c.req.method === "POST" ? await readBytes(c.env.incoming) : undefined;
+function isSmall(c: HttpContext): boolean {
+  return c.req.method === "POST" && Number(c.req.header("content-length")) <= SMALL_BYTES;
+}
+
+async function pass(
+  c: HttpContext,
+  small: Uint8Array | undefined,
+  loop: Pick<EventLoop, "webhook">,
+  clock: Pick<Clock, "setTimer">,
+): Promise<Response> {
+  const body = c.req.method === "POST" ? (small ?? (await readBytes(c.env.incoming))) : undefined;
   const headers = new Headers();
   for (const [name, value] of c.req.raw.headers) if (!HOP_HEADERS.has(name)) headers.append(name, value);
   const method = c.req.method === "HEAD" ? "GET" : c.req.method;

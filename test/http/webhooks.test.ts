@@ -83,6 +83,15 @@ describe("webhooks", () => {
     expect(rig.calls.filter(({ name }) => name === "webhook")).toHaveLength(1);
   });
 
+  it("are answered while strangers are slow to send what they announced", async () => {
+    const rig = await openRig();
+    const strangers = Array.from({ length: 200 }, () => connect(rig.port, "127.0.0.1"));
+    await Promise.all(strangers.map((socket) => once(socket, "connect")));
+    for (const socket of strangers) socket.write(`POST ${PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{`);
+    expect((await raw(rig, { method: "POST", path: PATH, body: "{}" })).status).toBe(200);
+    for (const socket of strangers) socket.destroy();
+  });
+
   it.each([
     [new TransientError("DRAINING", "shutting down", { retryAfterMs: 2_000 }), "2"],
     [new TransientError("NOT_READY", "telegram is not connected; send it again", { retryAfterMs: 5_000 }), "5"],
