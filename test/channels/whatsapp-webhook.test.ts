@@ -1,6 +1,7 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { textOf } from "../../src/core/content.ts";
 import { TransientError } from "../../src/core/errors.ts";
+import { createVirtualClock } from "../../src/testing/virtual-clock.ts";
 import { messageValue, statusValue, webhookBody } from "../../src/testing/whatsapp-payloads.ts";
 import { openWhatsAppRig, type WhatsAppRig } from "./whatsapp-rig.ts";
 
@@ -125,6 +126,24 @@ describe("whatsapp webhooks", () => {
     expect(answer?.status).toBe(503);
     expect(answer?.headers.get("retry-after")).toBe("7");
     expect(await answer?.text()).not.toContain("disk");
+  });
+
+  it("holds no more requests than 500 for a store that hangs, and its end waits for them ten seconds", async () => {
+    const clock = createVirtualClock();
+    const stuck = await openWhatsAppRig({ clock });
+    await stuck.channel.start(stuck.host);
+    stuck.host.setAccept(() => new Promise(() => undefined));
+    const body = webhookBody([value("wamid.1", "kept by Meta")]);
+    const headers = { "x-hub-signature-256": stuck.server.sign(body) };
+    const send = () => stuck.channel.webhook?.(new Request("http://bot/webhooks/whatsapp", { method: "POST", body, headers }));
+    for (let count = 0; count < 500; count += 1) void send();
+    const answer = await send();
+    expect([answer?.status, answer?.headers.get("retry-after")]).toEqual([503, "5"]);
+    const stopped = stuck.channel.stop();
+    await vi.waitFor(() => expect(clock.pending()).toBeGreaterThan(0));
+    await clock.advance(10_000);
+    await stopped;
+    await stuck.close();
   });
 
   it("answers 503 before it is started and after it was stopped", async () => {

@@ -29,6 +29,10 @@ const TEXT_UNITS_MAX = 4_096;
 /** 80 messages a second are what a number may send until Meta raises it. @see https://developers.facebook.com/documentation/business-messaging/whatsapp/throughput */
 const CHANNEL_PACE_MS = 13;
 const TYPING_MS = 25_000;
+/** Longest that `stop` waits for commits under way; Meta sends again what they would have stored. */
+const STOP_MS_MAX = 10_000;
+/** Most requests that wait for the store at once. */
+const REQUESTS_MAX = 500;
 
 interface Connection {
   readonly listener: Listener;
@@ -96,7 +100,17 @@ export function createWhatsAppChannel(options: WhatsAppOptions): WhatsAppChannel
   const close = async ({ ended, verified, answering }: Connection): Promise<void> => {
     ended.abort();
     await verified;
-    await Promise.allSettled(answering);
+    if (answering.size === 0) return;
+    await new Promise<void>((resolve) => {
+      const cancel = clock.setTimer(STOP_MS_MAX, () => {
+        log?.error({ channel: name, limitMs: STOP_MS_MAX }, "commits did not end in time; WhatsApp will offer their messages again");
+        resolve();
+      });
+      void Promise.allSettled(answering).then(() => {
+        cancel();
+        resolve();
+      });
+    });
   };
 
   const deliver = async ({ address, content, signal }: DeliverRequest): Promise<{ readonly platformId: string }> => {
@@ -131,7 +145,10 @@ export function createWhatsAppChannel(options: WhatsAppOptions): WhatsAppChannel
     },
     webhook: async (request) => {
       const current = connection;
-      if (!current) return new Response("not connected; send it again", { status: 503, headers: { "Retry-After": "5" } });
+      if (!current || current.answering.size >= REQUESTS_MAX) {
+        const why = current ? "too many at once" : "not connected";
+        return new Response(`${why}; send it again`, { status: 503, headers: { "Retry-After": "5" } });
+      }
       const answered = answer(request, current.listener);
       current.answering.add(answered);
       try {
