@@ -132,7 +132,7 @@ export function createJobs(
     seen.delete(id);
     if (due?.type === "wait") arm(job);
     if (due?.type === "pass") {
-      const to = positionAfter(job, due.passed.lastMs, { status: "active", runs: job.runs, chance: chance(job) });
+      const to = positionAfter(job, due.passed.lastMs, { status: "active", runs: job.runs, chance: chance(job), nowMs: clock.now() });
       log.warn({ job: id, ...due.passed }, "instants of a cron job were missed; none of them runs");
       await advance(job, to, missedInstants(due.passed, random.id()));
     }
@@ -193,9 +193,9 @@ export function createJobs(
         return void deferred.add(id);
       }
       const { instantMs, isCatchUp } = due;
-      const drawn = chance(job);
-      const to = positionAfter(job, instantMs, { status: "active", runs: job.runs + 1, chance: drawn });
-      const toSkipped = positionAfter(job, instantMs, { status: "active", runs: job.runs, chance: drawn });
+      const drawn = { status: "active", chance: chance(job), nowMs: clock.now() } as const;
+      const to = positionAfter(job, instantMs, { ...drawn, runs: job.runs + 1 });
+      const toSkipped = positionAfter(job, instantMs, { ...drawn, runs: job.runs });
       const passed = due.passed && missedInstants(due.passed, random.id());
       const prepared = await claims.prepare(job);
       if (prepared.type === "skip") {

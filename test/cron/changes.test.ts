@@ -98,3 +98,45 @@ describe("an instant that begins no run", () => {
     expect(await rig.store.jobs.get("job")).toMatchObject({ status: "active", runs: 1 });
   });
 });
+
+it("a job that is resumed before the start of its instant has lost nothing", async () => {
+  const rig = await openLife();
+  const atMs = rig.clock.now();
+  await addJob(rig, { stagger: "10h", schedule: { every: "1d", anchor: atMs + HOUR_MS - 86_400_000 } });
+  await rig.settled(rig.loop.pauseJob("job"));
+  await rig.clock.advance(HOUR_MS + MINUTE_MS);
+  await rig.settled(rig.loop.resumeJob("job"));
+  await rig.clock.advance(12 * HOUR_MS);
+  expect(await linesOf(rig, atMs)).toEqual(["succeeded +60m"]);
+});
+
+it("a run by hand takes no instant of the schedule, not even in the same millisecond", async () => {
+  const rig = await openLife();
+  const atMs = await addJob(rig);
+  await rig.settled(rig.loop.pauseJob("job"));
+  await rig.clock.advance(atMs + 2 * HOUR_MS - rig.clock.now());
+  await rig.loop.runJob("job");
+  await rig.clock.advance(SECOND_MS);
+  await rig.settled(rig.loop.resumeJob("job"));
+  expect((await runsOf(rig)).map(({ status, trigger, count }) => [status, trigger, count])).toEqual([
+    ["skipped", "schedule", 2],
+    ["succeeded", "hand", 1],
+  ]);
+});
+
+it("a jitter that is longer than the interval makes no instant late, and one that was missed is told", async () => {
+  const store = createMemoryStore();
+  const rig = await openLife({ store });
+  const atMs = await addJob(rig, { schedule: { every: "1m" }, jitter: "10m" });
+  await rig.clock.advance(HOUR_MS);
+  const ran = await runsOf(rig);
+  expect(ran.length).toBeGreaterThan(49);
+  for (const [place, run] of ran.entries()) {
+    expect(run).toMatchObject({ status: "succeeded", trigger: "schedule", instantMs: atMs + (place + 1) * MINUTE_MS });
+    expect(run.startedAtMs).toBeGreaterThanOrEqual(run.instantMs);
+  }
+  await rig.settled(rig.loop.shutdown());
+  const next = await openLife({ store, atMs: atMs + 3 * HOUR_MS });
+  await next.clock.advance(MINUTE_MS);
+  expect((await runsOf(next)).filter(({ status }) => status === "missed")).toHaveLength(1);
+});

@@ -23,17 +23,25 @@ export function staggerOf({ id, staggerMs }: Pick<JobDefinition, "id" | "stagger
  * Where a job goes on after an instant: the next one, and its start.
  * @param chance - in [0, 1), for the jitter
  * @param runs - how many it has had then
+ * @param nowMs - a start drawn before this is this, while the jitter of its instant allows it: the one before it took its time
  */
 export function positionAfter(
   job: JobDefinition,
   afterMs: number,
-  { status, runs, chance }: { readonly status: JobStatus; readonly runs: number; readonly chance: number },
+  {
+    status,
+    runs,
+    chance,
+    nowMs = 0,
+  }: { readonly status: JobStatus; readonly runs: number; readonly chance: number; readonly nowMs?: number },
 ): JobPosition {
   const isSpent = job.maxRuns !== undefined && runs >= job.maxRuns;
   const nextAtMs = isSpent ? undefined : nextTickAfter(job.schedule, afterMs);
   if (nextAtMs === undefined || (job.untilMs !== undefined && nextAtMs > job.untilMs))
     return { status: "completed", nextAtMs: undefined, startAtMs: undefined };
-  return { status, nextAtMs, startAtMs: nextAtMs + staggerOf(job) + Math.floor(job.jitterMs * chance) };
+  const firstMs = nextAtMs + staggerOf(job);
+  const drawnMs = firstMs + Math.floor(job.jitterMs * chance);
+  return { status, nextAtMs, startAtMs: Math.max(drawnMs, Math.min(nowMs, firstMs + job.jitterMs)) };
 }
 
 interface Span {
@@ -58,16 +66,17 @@ export function dueOf(job: JobRecord, seenAtMs: number): Due {
   const { schedule, nextAtMs, startAtMs, untilMs = Number.MAX_SAFE_INTEGER } = job;
   if (job.status !== "active" || nextAtMs === undefined || startAtMs === undefined) return { type: "wait", startAtMs: undefined };
   if (startAtMs > seenAtMs) return { type: "wait", startAtMs };
-  const staggerMs = staggerOf(job);
-  const dueMs = Math.min(seenAtMs - staggerMs, untilMs);
+  // Later ones may start as late as this after their instants.
+  const spreadMs = staggerOf(job) + job.jitterMs;
+  const dueMs = Math.min(seenAtMs - spreadMs, untilMs);
   const newestMs = lastTickUpTo(schedule, nextAtMs, dueMs) ?? nextAtMs;
   const isAlone = newestMs === nextAtMs;
-  const lateMs = isAlone ? seenAtMs - startAtMs : seenAtMs - staggerMs - newestMs;
+  const lateMs = isAlone ? seenAtMs - startAtMs : seenAtMs - spreadMs - newestMs;
   const isOnTime = isAlone && lateMs <= ON_TIME_MS;
   const graceMs = job.graceMs ?? Number.POSITIVE_INFINITY;
   if (isOnTime || (isAlone && lateMs <= graceMs)) return { type: "run", instantMs: nextAtMs, isCatchUp: !isOnTime, passed: undefined };
   if (lateMs > graceMs) return { type: "pass", passed: span(job, nextAtMs, newestMs) };
-  const instantMs = job.missed === "all" ? oldestToRun(job, newestMs, seenAtMs - staggerMs - graceMs) : newestMs;
+  const instantMs = job.missed === "all" ? oldestToRun(job, newestMs, seenAtMs - spreadMs - graceMs) : newestMs;
   return { type: "run", instantMs, isCatchUp: true, passed: spanBefore(job, instantMs) };
 }
 
@@ -102,12 +111,22 @@ export function skippedInstants({ instantMs, passed }: Due & { readonly type: "r
   return { runId, status: "skipped", firstMs: passed?.firstMs ?? instantMs, lastMs: instantMs, count: (passed?.count ?? 0) + 1, error };
 }
 
-/** Instants of a job up to and with `untilMs` that pass without a run; undefined when there are none. */
-export function passedUpTo(job: JobRecord, untilMs: number): Span | undefined {
-  const { nextAtMs } = job;
-  if (nextAtMs === undefined || nextAtMs > untilMs) return undefined;
+/** Instants of a job whose starts have passed without a run by `nowMs`; undefined when there are none. */
+export function passedBy(job: JobRecord, nowMs: number): Span | undefined {
+  const { nextAtMs, startAtMs = nowMs } = job;
+  const untilMs = nowMs - staggerOf(job);
+  if (nextAtMs === undefined || startAtMs > nowMs || nextAtMs > untilMs) return undefined;
   const lastMs = lastTickUpTo(job.schedule, nextAtMs, Math.min(untilMs, job.untilMs ?? untilMs)) ?? nextAtMs;
   return span(job, nextAtMs, lastMs);
+}
+
+/** An instant for a run by hand: now, or just after when that is one of the schedule. */
+export function instantByHand({ schedule }: JobRecord, nowMs: number): number {
+  try {
+    return nextTickAfter(schedule, nowMs - 1) === nowMs ? nowMs + 1 : nowMs;
+  } catch {
+    return nowMs;
+  }
 }
 
 /** Milliseconds by which the next instant may lie beyond the one computed now, before a clock far ahead is blamed for it. */

@@ -8,7 +8,7 @@ import type { Jobs } from "../jobs.ts";
 import type { Kernel } from "../kernel.ts";
 import { nextTicks, parseSchedule } from "../schedule.ts";
 import { chatOfJob, definitionOf, isSameDefinition, isSameSchedule, isSameTiming } from "./definition.ts";
-import { passedUpTo, positionAfter } from "./instants.ts";
+import { instantByHand, passedBy, positionAfter } from "./instants.ts";
 import { createJobViews } from "./job-views.ts";
 
 export type JobControl = Pick<
@@ -113,9 +113,9 @@ export function createJobControl(kernel: Kernel, jobs: Jobs, requireOpen: () => 
 
   const resumed = (job: JobRecord): Parameters<typeof store.jobs.advance>[0] => {
     const nowMs = clock.now();
-    const passed = passedUpTo(job, nowMs);
+    const passed = passedBy(job, nowMs);
     const keeps = { status: "active" as JobStatus, nextAtMs: job.nextAtMs, startAtMs: job.startAtMs };
-    const to = passed ? positionAfter(job, nowMs, { status: "active", runs: job.runs, chance: random.next() }) : keeps;
+    const to = passed ? positionAfter(job, passed.lastMs, { status: "active", runs: job.runs, chance: random.next() }) : keeps;
     return { jobId: job.id, fromMs: job.nextAtMs, to, passed: passed && skippedWhile(job.status, passed), isForgiven: true, atMs: nowMs };
   };
 
@@ -129,7 +129,13 @@ export function createJobControl(kernel: Kernel, jobs: Jobs, requireOpen: () => 
   const runJob: EventLoop["runJob"] = async (id) => {
     requireOpen();
     const job = await views.record(id);
-    const request = { fromMs: undefined, passed: undefined, instantMs: clock.now(), to: undefined, trigger: "hand" } as const;
+    const request = {
+      fromMs: undefined,
+      passed: undefined,
+      instantMs: instantByHand(job, clock.now()),
+      to: undefined,
+      trigger: "hand",
+    } as const;
     const prepared = await jobs.claims.prepare(job);
     if (prepared.type === "skip")
       throw new RequestError("WRONG_STATE", `cron job ${id} has nothing to do: ${prepared.why.message}`, { path: "id" });
