@@ -345,9 +345,11 @@ export function createJobs(
     logic: registry.logic,
     changed: (job) => {
       unreadable.delete(job.id);
-      seen.delete(job.id);
-      tell(job.id, { type: "job.changed", rest: job.status });
+      // One that waits for its place is no later for being renamed.
+      const isDue = job.status === "active" && (job.startAtMs ?? Number.POSITIVE_INFINITY) <= (seen.get(job.id) ?? 0);
+      if (!isDue) seen.delete(job.id);
       arm(job);
+      tell(job.id, { type: "job.changed", rest: job.status });
     },
     removed: (id) => {
       disarm(id);

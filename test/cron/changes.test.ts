@@ -140,3 +140,21 @@ it("a jitter that is longer than the interval makes no instant late, and one tha
   await next.clock.advance(MINUTE_MS);
   expect((await runsOf(next)).filter(({ status }) => status === "missed")).toHaveLength(1);
 });
+
+it("a job that is renamed while it waits for its place is not late for that", async () => {
+  const slow = slowAgent();
+  const rig = await openLife({ agent: slow.agent, limits: { concurrentTurns: 2, turnTimeoutMs: HOUR_MS } });
+  const schedule = { at: rig.clock.now() + MINUTE_MS };
+  for (let n = 0; n < 4; n += 1) await addJob(rig, { id: `first${n}`, schedule });
+  const waits = { id: "job", message: "tick", schedule: { at: schedule.at + SECOND_MS }, missed: "skip" } as const;
+  await addJob(rig, waits);
+  await rig.clock.advance(4 * MINUTE_MS);
+  expect((await rig.settled(rig.loop.job("job"))).state).toBe("waitingForSlot");
+  await rig.settled(rig.loop.addCronJob({ ...waits, name: "bread" }, { keepsState: true }));
+  await rig.clock.advance(MINUTE_MS);
+  for (let n = 0; n < 5; n += 1) {
+    slow.finish();
+    await rig.clock.advance(MINUTE_MS);
+  }
+  expect(await runsOf(rig)).toMatchObject([{ status: "succeeded", trigger: "schedule" }]);
+});
