@@ -125,14 +125,14 @@ export function createPacer({ store, clock, log }: Pick<Kernel, "store" | "clock
     refused: (channel, chat, { retryAfterMs, scope }) => {
       if (retryAfterMs === undefined) return;
       const connection = connectionOf(channel);
-      const untilMs = clock.monotonic() + retryAfterMs;
+      if (scope === "channel") return pauseConnection(connection, channel.name, retryAfterMs);
+      const nowMs = clock.monotonic();
+      const untilMs = nowMs + retryAfterMs;
       const { suspect } = connection;
-      // Two chats at once: it is the connection that is too fast.
-      const isConnection =
-        scope === "channel" ||
-        (scope === undefined && suspect !== undefined && suspect.chat !== chat && suspect.untilMs > clock.monotonic());
-      if (isConnection) return pauseConnection(connection, channel.name, retryAfterMs);
       if (scope === undefined) connection.suspect = { chat, untilMs };
+      // Two chats at once: it is the connection that is too fast, for as long as both were told. The rest may be the matter of one chat.
+      if (scope === undefined && suspect && suspect.chat !== chat && suspect.untilMs > nowMs)
+        return pauseConnection(connection, channel.name, Math.min(retryAfterMs, suspect.untilMs - nowMs));
       const lane = connection.chats.get(chat) ?? { nextMs: 0, intervalMs: channel.limits.pace?.chatMs ?? 0 };
       slowDown(lane, LEARNED.chat);
       lane.nextMs = untilMs;

@@ -76,6 +76,19 @@ it("stops a whole connection when two chats are told to wait, or the platform sa
   expect(platform.takenCount()).toBe(5);
 });
 
+it("lets no chat that is told to wait for hours stop the others, when another was told to wait for seconds", async () => {
+  const { post, clock, platform } = await openPaced(undefined);
+  platform.script(slowDown(5_000), slowDown(6_775_000));
+  for (const chat of ["1", "2"]) post("hi", chat, `sim:${chat}`);
+  await clock.advance(10);
+  post("hi", "3", "sim:3");
+  await clock.advance(4_000);
+  expect(platform.takenCount()).toBe(0);
+  await clock.advance(10_000);
+  expect(platform.taken().map((part) => part.chat)).toEqual(expect.arrayContaining(["sim:1", "sim:3"]));
+  expect(platform.takenCount()).toBe(2);
+});
+
 it("keeps the wait of a connection over a restart", async () => {
   const refusal = new TransientError("CHANNEL_UNAVAILABLE", "slow down", { retryAfterMs: 600_000, scope: "channel" });
   let isRefusing = true;
