@@ -13,6 +13,7 @@ import type { Chats } from "./chats.ts";
 import type { Intake } from "./intake.ts";
 import { createClaims, type Claims, type Prepared } from "./jobs/claims.ts";
 import { mendFarAhead } from "./jobs/far-ahead.ts";
+import { ON_TIME_MS } from "./jobs/definition.ts";
 import { dueOf, missedInstants, positionAfter, skippedInstants, type Due } from "./jobs/instants.ts";
 import { createRunWatch } from "./jobs/run-watch.ts";
 import { createJobSlots } from "./jobs/slots.ts";
@@ -46,7 +47,7 @@ export interface Jobs {
 /** Starts read from the store in one go, and most that are armed at once; the rest follow when those are done. */
 const PAGE = 1_000;
 const ARMED_MAX = 200_000;
-/** Actors of jobs that are due and wait; further ones stay rows, in the order in which they came. */
+/** Actors of jobs that are due and wait, and of those that wait to catch up; further ones stay rows, in the order in which they came. */
 const DUE_MAX = 100;
 /** Actors beyond which none waits for a delivery: the run tells how that went. */
 const LIVE_MAX = 2_000;
@@ -75,14 +76,16 @@ export function createJobs(
 ): Jobs {
   const { store, clock, random, log, queue, limits } = kernel;
   const live = new Map<string, LiveJob>();
-  /** Those that are due and wait. */
+  /** Those that are due and wait; and apart from them, since they wait for long, those that were missed. */
   const dueNow = new Set<string>();
+  const catchingUp = new Set<string>();
   /** Start of each job that is in the heap. */
   const armed = new Map<string, number>();
   /** When the start of a job was noticed; a wait for a slot makes nothing late. */
   const seen = new Map<string, number>();
-  /** Due, and without an actor yet. */
+  /** Due, and without an actor yet; and those that were missed. */
   const backlog = new Set<string>();
+  const late = new Set<string>();
   /** Missed instants that wait for the end of the run under way. */
   const deferred = new Set<string>();
   /** Jobs whose rows were found unreadable. */
@@ -168,6 +171,10 @@ export function createJobs(
   const look = async (id: string): Promise<void> => {
     try {
       const found = await examine(id);
+      if (found?.due.isCatchUp && catchingUp.size >= DUE_MAX && !catchingUp.has(id)) {
+        late.add(id);
+        return tell(id, { type: "instant.gone" });
+      }
       tell(id, found ? { type: "instant.ready", isCatchUp: found.due.isCatchUp } : { type: "instant.gone" });
     } catch (error) {
       failed(id, error);
@@ -255,15 +262,17 @@ export function createJobs(
       lookAgain(id, RETRY_MS);
     },
     onWake: (id) => {
+      const lateMs = clock.now() - (armed.get(id) ?? clock.now());
       armed.delete(id);
       if (isClosed) return;
       if (!seen.has(id)) seen.set(id, clock.now());
-      wake(id);
+      wake(id, lateMs > ON_TIME_MS);
     },
   });
 
-  const wake = (id: string): void => {
-    if (!live.has(id) && dueNow.size >= DUE_MAX) backlog.add(id);
+  const wake = (id: string, isLate: boolean): void => {
+    const isFull = dueNow.size >= DUE_MAX || (isLate && catchingUp.size >= DUE_MAX);
+    if (!live.has(id) && isFull) (isLate ? late : backlog).add(id);
     else open(id).send({ type: "cron.due" });
   };
 
@@ -280,14 +289,18 @@ export function createJobs(
     if (!job) return;
     Object.assign(job, { sinceMs: clock.now(), enteredMs: clock.monotonic() } satisfies Partial<LiveJob>);
     const snapshot = job.actor.getSnapshot();
-    if (DUE_STATES.has(snapshot.value)) return void dueNow.add(id);
+    const isCatchUp = catchingUp.has(id) || (snapshot.value === "waitingForSlot" && snapshot.context.isCatchUp);
+    const isDue = DUE_STATES.has(snapshot.value);
+    if (isDue && !isCatchUp) return void dueNow.add(id);
     dueNow.delete(id);
+    if (isDue) catchingUp.add(id);
+    else catchingUp.delete(id);
     const isDelivering = snapshot.value === "delivering";
     const isResting = snapshot.hasTag("evictable");
     if ((isDelivering || isResting) && deferred.delete(id)) lookAgain(id);
     if (isResting || (isDelivering && live.size > LIVE_MAX)) {
       forget(id);
-      if (!armed.has(id)) seen.delete(id);
+      if (!armed.has(id) && !late.has(id)) seen.delete(id);
       registry.stop(job.actor);
     }
     nextOfBacklog();
@@ -296,15 +309,19 @@ export function createJobs(
   const forget = (id: string): void => {
     live.delete(id);
     dueNow.delete(id);
+    catchingUp.delete(id);
     slots.release(id);
     runs.forget(id);
   };
 
   const nextOfBacklog = (): void => {
-    const [id] = backlog;
-    if (id === undefined || isClosed || dueNow.size >= DUE_MAX) return;
-    backlog.delete(id);
-    wake(id);
+    for (const waiting of [backlog, late]) {
+      const [id] = waiting;
+      if (id === undefined || isClosed || dueNow.size >= DUE_MAX) continue;
+      if (waiting === late && catchingUp.size >= DUE_MAX) continue;
+      waiting.delete(id);
+      wake(id, waiting === late);
+    }
   };
 
   const runs = createRunWatch(kernel, {
@@ -333,11 +350,11 @@ export function createJobs(
     do {
       const page = await store.jobs.due(clock.now() + TIMER_HORIZON_MS, PAGE, after);
       for (const { id, startAtMs } of page) {
-        if (armed.has(id) || backlog.has(id) || unreadable.has(id)) continue;
+        if (armed.has(id) || backlog.has(id) || late.has(id) || unreadable.has(id)) continue;
         arm({ id, status: "active", startAtMs });
       }
       after = page.length === PAGE ? page.at(-1) : undefined;
-    } while (after && armed.size + backlog.size < ARMED_MAX && !isClosed);
+    } while (after && armed.size + backlog.size + late.size < ARMED_MAX && !isClosed);
     await compare();
   };
 
@@ -354,6 +371,7 @@ export function createJobs(
     removed: (id) => {
       disarm(id);
       backlog.delete(id);
+      late.delete(id);
       seen.delete(id);
       unreadable.delete(id);
     },

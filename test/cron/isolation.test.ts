@@ -1,6 +1,7 @@
 /** What one job or its chat does to the others. */
 import { describe, expect, it } from "vitest";
 import type { Agent } from "../../src/ports/agent.ts";
+import { createMemoryStore } from "../../src/stores/memory/store.ts";
 import { HOUR_MS, MINUTE_MS, SECOND_MS, addJob, openLife, runsOf } from "./rig.ts";
 
 /** Jobs named `slow…` never end; `fails…` fail for now; all others answer. */
@@ -57,4 +58,26 @@ it("a run that waits in a chat that was put aside holds up the others for minute
   await addJob(rig, { id: "other", schedule: { at: atMs + SECOND_MS } });
   await rig.clock.advance(20 * MINUTE_MS);
   expect(await runsOf(rig, "other")).toMatchObject([{ status: "succeeded" }]);
+});
+
+describe("what is on time waits for no catch-up, however many jobs missed", () => {
+  it.each([
+    ["one instant of an hour ago", HOUR_MS, undefined],
+    ["several of the last half minute", 30 * SECOND_MS, "5s"],
+  ] as const)("%s", async (_, downMs, every) => {
+    const store = createMemoryStore();
+    const first = await openLife({ store });
+    const atMs = first.clock.now() + MINUTE_MS;
+    const ids = Array.from({ length: 300 }, (_unused, place) => `missed${place}`);
+    const schedule = every === undefined ? { at: atMs } : { every, anchor: atMs };
+    for (const id of ids) await addJob(first, { id, schedule });
+    await addJob(first, { id: "on_time", schedule: { at: atMs + downMs + 10 * SECOND_MS } });
+    store.crash();
+    const rig = await openLife({ store, atMs: atMs + downMs, limits: { catchUpPerSecond: 1 } });
+    await rig.clock.advance(15 * SECOND_MS);
+    const [run] = await runsOf(rig, "on_time");
+    expect(run).toMatchObject({ status: "succeeded", trigger: "schedule", startedAtMs: atMs + downMs + 10 * SECOND_MS });
+    await rig.clock.advance(6 * MINUTE_MS);
+    for (const id of ids) expect((await runsOf(rig, id)).map(({ trigger }) => trigger)).toContain("catchUp");
+  });
 });
