@@ -5,7 +5,6 @@ import { createMemoryStore, type MemoryOptions, type MemoryStore } from "../../s
 import { storeContract } from "../../src/testing/store-contract.ts";
 import {
   CHAT,
-  HOUR_MS,
   OTHER_CHAT,
   START_MS,
   appendRequest,

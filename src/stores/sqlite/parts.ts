@@ -45,8 +45,21 @@ export function insertParts(engine: Engine, chat: ChatRow, contents: readonly st
     const draft = status === "draft" ? 1 : 0;
     engine.run(
       INSERT,
-      ...[id, chat.id, prev, groupId, place + 1, contents.length, status, attempts, ambiguous, atMs],
-      ...[runId ?? null, inReplyTo, content, platformId, draft],
+      id,
+      chat.id,
+      prev,
+      groupId,
+      place + 1,
+      contents.length,
+      status,
+      attempts,
+      ambiguous,
+      atMs,
+      runId ?? null,
+      inReplyTo,
+      content,
+      platformId,
+      draft,
     );
     chat.outbox = id;
     if (status === "sent") chat.reply_at = atMs;
