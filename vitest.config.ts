@@ -7,6 +7,7 @@ export default defineConfig({
     pool: "forks",
     maxWorkers: 2,
     testTimeout: 20_000,
-    hookTimeout: 20_000,
+    // The first that needs the package builds it, beside the other worker's tests.
+    hookTimeout: 60_000,
   },
 });
