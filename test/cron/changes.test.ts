@@ -158,3 +158,12 @@ it("a job that is renamed while it waits for its place is not late for that", as
   }
   expect(await runsOf(rig)).toMatchObject([{ status: "succeeded", trigger: "schedule" }]);
 });
+
+it("a job whose row cannot be read is not run by hand either", async () => {
+  const rig = await openLife();
+  await addJob(rig);
+  const job = await rig.store.jobs.get("job");
+  await rig.store.jobs.put({ ...job!, message: "", status: "completed", nextAtMs: undefined, startAtMs: undefined, isUnreadable: true });
+  await expect(rig.settled(rig.loop.runJob("job"))).rejects.toMatchObject({ code: "WRONG_STATE" });
+  expect(await runsOf(rig)).toEqual([]);
+});

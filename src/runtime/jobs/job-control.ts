@@ -129,6 +129,7 @@ export function createJobControl(kernel: Kernel, jobs: Jobs, requireOpen: () => 
   const runJob: EventLoop["runJob"] = async (id) => {
     requireOpen();
     const job = await views.record(id);
+    if (job.isUnreadable) throw new RequestError("WRONG_STATE", `cron job ${id} cannot be read; add it again or remove it`, { path: "id" });
     const request = {
       fromMs: undefined,
       passed: undefined,
