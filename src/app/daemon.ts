@@ -64,12 +64,16 @@ export async function startDaemon(config: Config, { cwd, configPath, watch = con
   process.on("SIGINT", onSignal);
   process.on("SIGHUP", onHangup);
   let unwatch = (): void => undefined;
+  let hasChanged = false;
+  const onChange = (): void => (gateway.isReady() ? reload("file") : void (hasChanged = true));
   try {
+    // From before the start, which may take a while: what is written meanwhile is a change, too.
+    if (watch && config.file !== undefined) unwatch = watchFile({ file: config.file, clock, changed: onChange });
+    else if (watch) log.warn({}, "there is no configuration file to watch; write one and restart");
     await gateway.start();
     watchdog.ready();
     deadMan.configure(config.ping);
-    if (watch && config.file !== undefined) unwatch = watchFile({ file: config.file, clock, changed: () => reload("file") });
-    else if (watch) log.warn({}, "there is no configuration file to watch; write one and restart");
+    if (hasChanged) reload("file");
     const address = gateway.address();
     const root = address ? `http://${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}` : undefined;
     const { store, version } = await gateway.status();

@@ -78,8 +78,10 @@ it(
   async () => {
     await configure({ reload: { watch: true }, cron: [job("first", "1h")] });
     const daemon = rig.start();
-    await daemon.ready();
+    // While it starts, where that takes longer.
+    await until("it listens", async () => (await rig.readiness()) !== undefined, PATIENCE_MS);
     await configure({ reload: { watch: true }, cron: [job("second", "1h")] });
+    await daemon.ready();
     await until("the change is noticed", async () => (await ids()).join() === "second", PATIENCE_MS);
     await configure('{ "cron": [');
     await until("the half file is told of", () => daemon.output().includes("the one before it stays in force"), PATIENCE_MS);
