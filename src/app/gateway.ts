@@ -7,6 +7,7 @@ import { createEchoAgent } from "../agents/echo.ts";
 import { SILENT, assembleWithHost, storeOf, type EventLoopOptions } from "./event-loop.ts";
 import type { NamedHooks } from "../http/hooks.ts";
 import type { HttpServer } from "../http/server.ts";
+import { warnOfAbsentTargets } from "./absent-targets.ts";
 import { openChannels } from "./channels.ts";
 import type { NamedChannels } from "./channels/options.ts";
 import type { HeartbeatConfig } from "./config/heartbeat-fields.ts";
@@ -114,7 +115,15 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
       }
       http = server;
       // Without a list the jobs of an earlier one stay.
-      if (options.cron) await loop.reconcileJobs(options.cron);
+      if (options.cron) {
+        await loop.reconcileJobs(options.cron);
+        const { channels } = await loop.status();
+        warnOfAbsentTargets(
+          options.cron,
+          channels.map(({ name }) => name),
+          log,
+        );
+      }
     })();
     return starting;
   };
