@@ -120,7 +120,7 @@ beforeAll(async () => {
 afterAll(() => rig.close());
 
 const start = async (): Promise<Daemon> => {
-  const next = rig.startLedger({ limits: { concurrentTurns: 64 } });
+  const next = rig.startLedger({ limits: { concurrentTurns: 64, drainTimeout: "1s" } });
   await next.ready();
   return next;
 };
