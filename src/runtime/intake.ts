@@ -59,6 +59,8 @@ export interface Intake {
   readonly accept: (messages: readonly AdmittedMessage[]) => Promise<readonly AcceptOutcome[]>;
   /** Appends not yet handed to their chats. */
   readonly pending: () => number;
+  /** When a person wrote last, by the monotonic clock. */
+  readonly lastPersonMs: () => number;
   readonly counters: { accepted: number; duplicates: number; refused: number };
 }
 
@@ -89,8 +91,10 @@ export function createIntake(
   });
   const counters = { accepted: 0, duplicates: 0, refused: 0 };
   let pending = 0;
+  let lastPersonMs = Number.NEGATIVE_INFINITY;
 
   const planRow = (row: IntakeRow, place: number, lastPlaces: ReadonlyMap<ChatKey, number>, opening: Set<ChatKey>): PlannedRow => {
+    if (row.turnClass === "interactive") lastPersonMs = clock.monotonic();
     const known = chats.get(row.chat);
     if (!known) opening.add(row.chat);
     const entry = known ?? chats.prepare(row.chat);
@@ -234,6 +238,7 @@ export function createIntake(
       return results.map((result) => result.status);
     },
     pending: () => pending,
+    lastPersonMs: () => lastPersonMs,
     counters,
   };
 }

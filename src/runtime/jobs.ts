@@ -53,6 +53,8 @@ const DUE_MAX = 100;
 const LIVE_MAX = 2_000;
 const DUE_STATES: ReadonlySet<string> = new Set(["due", "waitingForSlot", "claiming", "backingOff"]);
 const RETRY_MS = 1_000;
+/** Jobs hurry once nobody has written for so long. */
+const QUIET_AFTER_MS = 5_000;
 /** An actor whose run has been under way for so long is compared with the store. */
 const COMPARE_AFTER_MS = 60_000;
 
@@ -98,6 +100,7 @@ export function createJobs(
   const slots = createJobSlots(kernel, {
     slots: () => 2 * limits.concurrentTurns,
     catchUpPerSecond: () => limits.catchUpPerSecond,
+    isQuiet: () => clock.monotonic() - intake.lastPersonMs() > QUIET_AFTER_MS,
     grant: (id) => tell(id, { type: "slot.granted" }),
   });
 

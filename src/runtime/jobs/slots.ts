@@ -1,7 +1,7 @@
 /**
  * How many jobs run at once, how fast they begin, and how fast what was missed catches up. A job holds one slot from its claim to the end
- * of its runs; all others that are due wait here, and cost no row and no turn. A few begin at once, and none while the event loop is behind
- * with its work: a hundred thousand jobs of one second take their time, and people theirs. What was missed is let in at a pace,
+ * of its runs; all others that are due wait here, and cost no row and no turn. While people write, they begin one after the other, with as
+ * much time in between as each took; at other times a few begin at once; and none while the event loop is behind with its work: a hundred thousand jobs of one second take their time, and people theirs. What was missed is let in at a pace,
  * so that a long night does not become one big morning.
  */
 import type { Kernel } from "../kernel.ts";
@@ -21,7 +21,7 @@ const CREDIT_MS = 50;
 /** The event loop is behind when it takes longer to come round; then it gets twice that time for others. */
 const BEHIND_MS = 2;
 const REST_MAX_MS = 200;
-/** Claims on their way to the store at once: they share its commits. */
+/** Claims on their way to the store at once while nobody writes: they share its commits. */
 const BEGINNING_MAX = 4;
 
 export function createJobSlots(
@@ -30,18 +30,21 @@ export function createJobSlots(
     /** Both may change while it runs. */
     readonly slots: () => number;
     readonly catchUpPerSecond: () => number;
+    /** Nobody has written for a while. */
+    readonly isQuiet: () => boolean;
     readonly grant: (id: string) => void;
   },
 ): JobSlots {
-  const { slots, catchUpPerSecond, grant } = options;
+  const { slots, catchUpPerSecond, isQuiet, grant } = options;
   const running = new Set<string>();
   const onTime = new Set<string>();
   const missed = new Set<string>();
   let mayCatchUpMs = Number.NEGATIVE_INFINITY;
-  /** They were granted their slots and have not begun. */
-  const beginning = new Set<string>();
+  /** They were granted their slots and have not begun; since when. */
+  const beginning = new Map<string, number>();
   /** The loop has to come round before the next. */
   let isResting = false;
+  let restMs = 0;
   let isPumping = false;
   let isTimed = false;
 
@@ -66,13 +69,13 @@ export function createJobSlots(
     isPumping = true;
     queueMicrotask(() => {
       isPumping = false;
-      if (beginning.size >= BEGINNING_MAX || isResting || running.size >= slots()) return;
+      if (beginning.size >= (isQuiet() ? BEGINNING_MAX : 1) || isResting || running.size >= slots()) return;
       const id = next();
       if (id === undefined) return wakeForMissed();
       running.add(id);
-      beginning.add(id);
-      if (onTime.size + missed.size > 0) rest();
+      beginning.set(id, clock.monotonic());
       grant(id);
+      if (onTime.size + missed.size > 0) rest(0);
     });
   };
 
@@ -86,10 +89,16 @@ export function createJobSlots(
   };
 
   const begun = (id: string): void => {
-    if (beginning.delete(id)) pump();
+    const fromMs = beginning.get(id);
+    if (fromMs === undefined) return;
+    beginning.delete(id);
+    if (isQuiet() || onTime.size + missed.size === 0) pump();
+    else rest(clock.monotonic() - fromMs);
   };
 
-  const rest = (): void => {
+  /** The next begins once the loop has come round, and not before `atLeastMs`. */
+  const rest = (atLeastMs: number): void => {
+    restMs = Math.max(restMs, atLeastMs);
     if (isResting) return;
     isResting = true;
     const over = (): void => {
@@ -99,8 +108,10 @@ export function createJobSlots(
     const fromMs = clock.monotonic();
     clock.soon(() => {
       const tookMs = clock.monotonic() - fromMs;
-      if (tookMs < BEHIND_MS) over();
-      else clock.setTimer(Math.min(REST_MAX_MS, 2 * tookMs), over);
+      const waitMs = Math.min(REST_MAX_MS, Math.max(restMs, tookMs < BEHIND_MS ? 0 : 2 * tookMs));
+      restMs = 0;
+      if (waitMs < 1) over();
+      else clock.setTimer(waitMs, over);
     });
   };
 
