@@ -132,7 +132,7 @@ export function createPacer({ store, clock, log }: Pick<Kernel, "store" | "clock
       if (scope === undefined) connection.suspect = { chat, untilMs };
       // Two chats at once: it is the connection that is too fast, for as long as both were told. The rest may be the matter of one chat.
       if (scope === undefined && suspect && suspect.chat !== chat && suspect.untilMs > nowMs)
-        return pauseConnection(connection, channel.name, Math.min(retryAfterMs, suspect.untilMs - nowMs));
+        pauseConnection(connection, channel.name, Math.min(retryAfterMs, suspect.untilMs - nowMs));
       const lane = connection.chats.get(chat) ?? { nextMs: 0, intervalMs: channel.limits.pace?.chatMs ?? 0 };
       slowDown(lane, LEARNED.chat);
       lane.nextMs = untilMs;

@@ -1,8 +1,10 @@
 import { expect, it } from "vitest";
 import { TransientError } from "../../src/core/errors.ts";
 import type { Channel, ChannelLimits } from "../../src/ports/channel.ts";
+import { createPacer } from "../../src/runtime/pacer.ts";
+import { createMemoryStore } from "../../src/stores/memory/store.ts";
 import { createFakeChannel, createFakePlatform, type FakePlatformOptions } from "../../src/testing/fake-channel.ts";
-import type { VirtualClock } from "../../src/testing/virtual-clock.ts";
+import { createVirtualClock, type VirtualClock } from "../../src/testing/virtual-clock.ts";
 import { openRuntime, type RigOptions } from "./rig.ts";
 
 async function openPaced(pace: ChannelLimits["pace"], options: RigOptions & { readonly world?: FakePlatformOptions } = {}) {
@@ -87,6 +89,19 @@ it("lets no chat that is told to wait for hours stop the others, when another wa
   await clock.advance(10_000);
   expect(platform.taken().map((part) => part.chat)).toEqual(expect.arrayContaining(["sim:1", "sim:3"]));
   expect(platform.takenCount()).toBe(2);
+});
+
+it("lets a chat that is told to wait for hours wait for them, also when its connection stops for seconds", () => {
+  const clock = createVirtualClock();
+  const nothing = (): void => undefined;
+  const pacer = createPacer({ store: createMemoryStore(), clock, log: { debug: nothing, info: nothing, warn: nothing, error: nothing } });
+  const platform = createFakePlatform({ clock });
+  const channel = createFakeChannel({ clock, platform, name: "sim", limits: { textUnits: 100, canEdit: true } });
+  const told = (retryAfterMs: number) => new TransientError("CHANNEL_UNAVAILABLE", "slow down", { retryAfterMs });
+  pacer.refused(channel, "sim:1", told(5_000));
+  pacer.refused(channel, "sim:2", told(6_775_000));
+  expect(pacer.place(channel, "sim:2")).toEqual({ delayMs: 6_775_000, isTaken: false });
+  expect(pacer.place(channel, "sim:3")).toEqual({ delayMs: 5_000, isTaken: true });
 });
 
 it("keeps the wait of a connection over a restart", async () => {

@@ -106,6 +106,8 @@ function auditSends({ chat, violate }: Check, { outbox }: Kept, platform: FakePl
   const taken = platform.taken().filter((one) => one.chat === chat);
   const firsts: OutboxPart[] = [];
   const seen = new Set<string>();
+  // An edit may have been taken without an answer, and refused when it was tried again: then its part is another message, or dead.
+  const edited = new Set<string>();
   for (const { idempotencyKey: key, content, isEdited } of taken) {
     const part = parts.get(key);
     if (!part && isLeftDraft(key, outbox)) continue;
@@ -114,18 +116,20 @@ function auditSends({ chat, violate }: Check, { outbox }: Kept, platform: FakePl
       continue;
     }
     if (textOf(part.content) !== textOf(content)) violate(`part ${key} was sent as "${textOf(content)}"`);
-    if (seen.has(key) && !part.ambiguous) violate(`part ${key} was sent twice without being marked ambiguous`);
+    if (seen.has(key) && !edited.has(key) && !part.ambiguous) violate(`part ${key} was sent twice without being marked ambiguous`);
     // A draft was there before what was said while it grew.
     if (!seen.has(key) && !isEdited) firsts.push(part);
     seen.add(key);
+    if (isEdited) edited.add(key);
   }
   const ids = firsts.map((part) => Number(part.id));
   if (ids.join() !== [...ids].sort((a, b) => a - b).join()) violate(`its parts were sent as ${ids.join()}`);
   const refused = new Set<string>();
   for (const part of outbox) {
-    const wasTaken = seen.has(`${part.turnId}/${part.part}`);
+    const key = `${part.turnId}/${part.part}`;
+    const wasTaken = seen.has(key);
     if (part.status === "sent" && !wasTaken) violate(`part ${part.id} is called sent and never arrived`);
-    if (part.status === "dead" && wasTaken && !part.ambiguous) violate(`part ${part.id} is called dead and arrived`);
+    if (part.status === "dead" && wasTaken && !edited.has(key) && !part.ambiguous) violate(`part ${part.id} is called dead and arrived`);
     if (part.status === "dead") refused.add(part.turnId);
     if (part.status === "sent" && refused.has(part.turnId)) violate(`part ${part.id} was sent after a refused one of its reply`);
     if (part.status !== "sent" && part.status !== "dead") violate(`part ${part.id} is left as ${part.status}`);
