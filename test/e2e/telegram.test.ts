@@ -14,7 +14,7 @@ import { freePort, openRig, report, until, type Daemon, type Rig } from "./rig.t
 const TEST_MS = 60_000;
 const TOKEN = "1000001:sampleTokenForTests";
 const USER = 1;
-const DRAIN_MS = 4_000;
+const DRAIN_MS = 2_000;
 
 let rig: Rig;
 let telegramPort: number;
